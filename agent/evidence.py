@@ -1,0 +1,67 @@
+"""A pick: an item that is shown, with the reasons it came and the facts that may be said of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tools.catalog import Catalog, Item
+from tools.registry import find
+from tools.scorer import Rows
+from tools.tool import Arguments
+
+SAID = 4  # reasons a card shows
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A call that ran: the tool's name and its parsed arguments, enough to ask why a row came back."""
+
+    tool: str
+    arguments: Arguments
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One item to show. `score` is the ranking's, higher is better; `why` is evidence in words."""
+
+    item: Item
+    score: float
+    why: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.item.title if self.item.year is None else f"{self.item.title} ({self.item.year})"
+
+    def line(self) -> str:
+        """The item and its evidence in one line, for the writer."""
+        facts = "; ".join(self.why) or short_facts(self.item.values)
+        return f"{self.name}: {facts}" if facts else self.name
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "item_id": self.item.item_id,
+            "title": self.item.title,
+            "year": self.item.year,
+            "score": round(self.score, 4),
+            "why": list(self.why),
+        }
+
+
+def short_facts(values: dict[str, Any]) -> str:
+    """Lists and short texts of an item, the way a card shows them."""
+    shown = []
+    for name, value in values.items():
+        if isinstance(value, (list, tuple)) and value:
+            shown.append(f"{name.replace('_', ' ')}: {', '.join(str(part) for part in value[:4])}")
+    return "; ".join(shown[:3])
+
+
+def gather(catalog: Catalog, rows: Rows, scores: Sequence[float], ran: Sequence[Ran]) -> list[Pick]:
+    """Picks for these rows, with every call's reasons, each said once."""
+    picks = []
+    for item, score in zip(catalog.items(rows), scores, strict=True):
+        why: dict[str, None] = {}
+        for call in ran:
+            why.update(dict.fromkeys(find(call.tool).explain(catalog, call.arguments, item.row)))
+        picks.append(Pick(item, float(score), tuple(why)[:SAID]))
+    return picks

@@ -1,0 +1,84 @@
+"""The language model behind one small interface, whatever runs it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from agent.settings import Settings
+from tools.errors import UsherError
+
+Role = Literal["planner", "ranker", "writer", "user"]
+
+
+class EngineError(UsherError):
+    """The model cannot be loaded or reached; the message says what to install or start."""
+
+
+@dataclass(frozen=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of the model: which role's adapter, the messages, and how to decode.
+
+    `grammar` is EBNF (xgrammar's dialect, start symbol `root`) that the text must obey. Temperature 0 is greedy.
+    """
+
+    role: Role
+    messages: tuple[Message, ...]
+    max_tokens: int
+    grammar: str | None = None
+    temperature: float = 0.0
+    seed: int = 0
+
+
+class Engine(Protocol):
+    """`stream` yields pieces of text and stops the model when it is closed early.
+
+    `choose` gives the log-probability of each choice being the reply's first token (-inf when it is not among the
+    likeliest). `trained` says whether a role has an adapter; the others are the base model, prompted by examples.
+    """
+
+    name: str
+
+    def stream(self, request: Request) -> Iterator[str]: ...
+
+    def choose(self, request: Request, choices: Sequence[str]) -> list[float]: ...
+
+    def trained(self, role: Role) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+def complete(engine: Engine, request: Request) -> str:
+    """The whole reply of one request."""
+    return "".join(engine.stream(request))
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The engine the settings name. Raises EngineError."""
+    if settings.llm_url:
+        from agent.llm_http import HTTPEngine
+
+        return HTTPEngine(settings)
+    if settings.engine == "transformers":
+        from agent.llm_transformers import TransformersEngine
+
+        return TransformersEngine(settings)
+    from agent.llm_openvino import OpenVINOEngine
+
+    return OpenVINOEngine(settings)
+
+
+@contextmanager
+def engine(settings: Settings) -> Iterator[Engine]:
+    """An open engine, closed at the end."""
+    opened = open_engine(settings)
+    try:
+        yield opened
+    finally:
+        opened.close()

@@ -1,0 +1,131 @@
+"""transformers in process: for training parity, for model hubs, and for machines without OpenVINO."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from agent.llm import Request, Role
+from agent.models import adapter_path, model_path
+from agent.settings import Settings
+
+
+class TransformersEngine:
+    """The base model with each role's LoRA adapter loaded by peft; one request at a time."""
+
+    name = "transformers"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        return load_model(model_path(self._settings), self._settings)
+
+    @cached_property
+    def _compiler(self) -> Any:
+        import xgrammar
+
+        tokenizer, model = self._loaded
+        info = xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=model.config.vocab_size)
+        return xgrammar.GrammarCompiler(info)
+
+    def stream(self, request: Request) -> Iterator[str]:
+        import torch
+        from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
+
+        tokenizer, model = self._loaded
+        stopped = threading.Event()
+
+        class Stopped(StoppingCriteria):  # type: ignore[misc]
+            def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+                return torch.full((input_ids.shape[0],), stopped.is_set(), dtype=torch.bool)
+
+        streamer = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        options: dict[str, Any] = {
+            "max_new_tokens": request.max_tokens,
+            "do_sample": request.temperature > 0,
+            "streamer": streamer,
+            "stopping_criteria": StoppingCriteriaList([Stopped()]),
+            "pad_token_id": tokenizer.eos_token_id,
+        }
+        if request.temperature > 0:
+            options |= {"temperature": request.temperature, "top_p": 1.0, "top_k": 0}
+        if request.grammar is not None:
+            import xgrammar.contrib.hf
+
+            compiled = self._compiler.compile_grammar(request.grammar)
+            options["logits_processor"] = [xgrammar.contrib.hf.LogitsProcessor(compiled)]
+        failed: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                with self._lock, torch.inference_mode():
+                    self._use(request.role)
+                    torch.manual_seed(request.seed)
+                    model.generate(**self._encode(request), **options)
+            except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, which raises it
+                failed.append(error)
+                streamer.end()
+
+        worker = threading.Thread(target=work, daemon=True)
+        worker.start()
+        try:
+            yield from (piece for piece in streamer if piece)
+        finally:
+            stopped.set()
+            worker.join()
+        if failed:
+            raise failed[0]
+
+    def choose(self, request: Request, choices: Sequence[str]) -> list[float]:
+        import torch
+
+        tokenizer, model = self._loaded
+        with self._lock, torch.inference_mode():
+            self._use(request.role)
+            logits = model(**self._encode(request)).logits[0, -1].float()
+        scores = torch.log_softmax(logits, dim=-1)
+        return [float(scores[tokenizer.encode(choice, add_special_tokens=False)[0]]) for choice in choices]
+
+    def trained(self, role: Role) -> bool:
+        return adapter_path(self._settings, role) is not None
+
+    def close(self) -> None:
+        self.__dict__.pop("_loaded", None)
+        self.__dict__.pop("_compiler", None)
+
+    def _encode(self, request: Request) -> Any:
+        tokenizer, model = self._loaded
+        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        return tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+        ).to(model.device)
+
+    def _use(self, role: Role) -> None:
+        _, model = self._loaded
+        if role in getattr(model, "peft_config", {}):
+            model.set_adapter(role)
+        elif getattr(model, "peft_config", {}):
+            model.disable_adapters()
+
+
+def load_model(path: Path | str, settings: Settings) -> tuple[Any, Any]:
+    """Tokenizer and model in bf16, on the GPU where there is one; every adapter there is, loaded under its role."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    folder, options, packed = str(path), {}, {}
+    if isinstance(path, Path) and path.suffix == ".gguf":
+        folder, options = str(path.parent), {"gguf_file": path.name}
+        packed = {"quantization_config": GgufConfig(dequantize=True)}  # packed weights are slower and cannot be trained
+    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, **options, **packed)
+    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    for role in ("planner", "ranker", "writer", "user"):
+        adapter = adapter_path(settings, role)
+        if adapter is not None:
+            model.load_adapter(str(adapter), adapter_name=role)
+    return tokenizer, model

@@ -1,0 +1,188 @@
+"""The turn, from top to bottom: plan, run, relax, rank, write, check, remember."""
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from agent.events import Called, Done, Event, Planned, Shown, Text
+from agent.evidence import Pick, gather
+from agent.examples import example_messages
+from agent.facts import Checker, neutral_words
+from agent.grammar import plan_grammar
+from agent.llm import Engine, Message, open_engine
+from agent.memory import Exchange, Session
+from agent.messages import chat_messages, planner_messages, writer_messages
+from agent.plan import Plan, write_plan
+from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
+from agent.rank import diversify, letter_scores
+from agent.settings import Settings
+from agent.write import given_up, plain_chat, plain_question, plain_reply, write
+from tools.catalog import Catalog
+from tools.errors import ToolError
+
+PLAN_TRIES = 2  # a plan, and one mended after a tool refused it
+
+
+@dataclass(frozen=True)
+class Agent:
+    """What every turn of every conversation shares; nothing in it changes from turn to turn."""
+
+    catalog: Catalog
+    engine: Engine
+    settings: Settings
+    grammar: str
+    examples: tuple[Message, ...]
+    neutral: frozenset[str]
+
+    @classmethod
+    def of(cls, catalog: Catalog, engine: Engine, settings: Settings) -> Self:
+        """An untrained planner gets example plans; a trained one reads the card alone."""
+        examples = () if engine.trained("planner") else example_messages(catalog.manifest)
+        return cls(catalog, engine, settings, plan_grammar(catalog.manifest), examples, neutral_words())
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Raises CatalogError or EngineError."""
+        return cls.of(Catalog.open(settings.catalog), open_engine(settings), settings)
+
+    def close(self) -> None:
+        self.engine.close()
+        self.catalog.close()
+
+
+def run_turn(agent: Agent, session: Session, text: str) -> Iterator[Event]:
+    """One turn. The session remembers it when the last event, Done, is taken; a turn closed early leaves no mark."""
+    started = time.perf_counter()
+    clock = _Clock()
+    plan, pool, trace = yield from _plan_and_run(agent, session, text)
+    clock.lap("plan_ms", sum(call.ms for call in trace))
+    clock.add("tools_ms", sum(call.ms for call in trace))
+
+    notes: list[str] = []
+    picks = _picks(agent, session, text, plan, pool, notes)
+    if picks:
+        yield Shown(picks, pool.relaxed)
+    clock.lap("rank_ms")
+
+    reply = ""
+    for piece in _reply(agent, session, text, plan, pool, picks, notes):
+        reply += piece
+        yield Text(piece)
+    clock.lap("write_ms")
+
+    clock.add("total_ms", (time.perf_counter() - started) * 1000)
+    liked, disliked = (named_titles(agent.catalog, plan, name) for name in ("liked", "disliked"))
+    shown = tuple(pick.item.item_id for pick in picks)
+    session.remember(Exchange(user=text, reply=reply, plan=plan, items=shown), liked, disliked)
+    yield Done(reply, plan, picks, pool.relaxed, tuple(trace), tuple(notes), clock.timings)
+
+
+def _plan_and_run(
+    agent: Agent, session: Session, text: str
+) -> Generator[Event, None, tuple[Plan, Pool, list[Called]]]:
+    """Plan and run the calls. What a tool refuses goes back to the planner once; the second plan stands as it is."""
+    trace: list[Called] = []
+    plan, pool, error = Plan(act="chat"), _empty_pool(agent, session), ""
+    for _ in range(PLAN_TRIES):
+        started = time.perf_counter()
+        messages = planner_messages(agent.catalog, session, text, agent.examples, error)
+        try:
+            plan = write_plan(agent.engine, messages, agent.grammar)
+        except ToolError as refused:
+            error = str(refused)
+            yield Planned(None, (time.perf_counter() - started) * 1000, error)
+            continue
+        yield Planned(plan, (time.perf_counter() - started) * 1000)
+        pool = _empty_pool(agent, session)
+        calls: list[Called] = []
+        for called in run_calls(agent.catalog, plan, session.profile, pool):
+            calls.append(called)
+            yield called
+        trace += calls
+        error = "; ".join(called.error for called in calls if called.error)
+        if not error:
+            break
+    return plan, pool, trace
+
+
+def _empty_pool(agent: Agent, session: Session) -> Pool:
+    everything = np.ones(len(agent.catalog), dtype=np.bool_)
+    return Pool(everything, excluded_rows(agent.catalog, session.profile, session.shown))
+
+
+def _picks(
+    agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, notes: list[str]
+) -> tuple[Pick, ...]:
+    """The items of this turn, best first: fused, ranked by the model where it was trained to, and diversified."""
+    catalog, settings = agent.catalog, agent.settings
+    if plan.act == "answer" and session.last is not None:
+        found = [row for item in session.last.items if (row := catalog.row_of(item)) is not None]
+        rows = np.array(found, dtype=np.int64)
+        return tuple(gather(catalog, rows, [0.0] * len(rows), []))
+    if plan.act != "recommend":
+        return ()
+    rows, scores = fuse(pool, catalog.popularity)
+    rows, scores = rows[: settings.candidates], scores[: settings.candidates]
+    if agent.engine.trained("ranker") and len(rows) > 1:
+        candidates = gather(catalog, rows, list(scores), pool.ran)
+        scores = letter_scores(agent.engine, catalog.manifest.noun, text, candidates).astype(np.float32)
+        notes.append("ranker: adapter")
+    else:
+        notes.append("ranker: fused order (no adapter)")
+    best = diversify(catalog.dense.vectors[rows], scores, plan.count or settings.shown, settings.diversity)
+    return tuple(gather(catalog, rows[best], list(scores[best]), pool.ran))
+
+
+def _reply(
+    agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, picks: tuple[Pick, ...], notes: list[str]
+) -> Iterator[str]:
+    """Checked pieces of the reply, whatever the act."""
+    noun = agent.catalog.manifest.noun
+    said = " ".join([text, *(exchange.user for exchange in session.exchanges[-2:]), plan.text()])
+    documents = tuple(agent.catalog.document(pick.item.row) for pick in picks)
+    checker = Checker(agent.catalog.manifest, picks, documents, said, agent.neutral)
+    if plan.act == "ask":
+        question = plan.question or ""
+        # A question names no item, so the catalog's own values are the evidence it may draw on.
+        asked = replace(checker, said=f"{said} {' '.join(_vocabulary(agent))}")
+        if question and not asked.check(question):
+            notes.append("question: planner")
+            yield question
+        else:
+            notes.append("question: plain")
+            yield plain_question(agent.catalog.manifest, pool.data)
+        return
+    if plan.act == "recommend" and not picks:
+        yield plain_reply(noun, picks, pool.relaxed)
+        return
+    if picks:
+        if pool.relaxed:
+            yield given_up(pool.relaxed)
+        messages = writer_messages(noun, text, picks, pool.relaxed)
+        yield from write(agent.engine, messages, checker, plain_reply(noun, picks, ()), notes)
+        return
+    yield from write(agent.engine, chat_messages(noun, text), checker, plain_chat(noun), notes)
+
+
+def _vocabulary(agent: Agent) -> list[str]:
+    return [value for column in agent.catalog.manifest.enumerated() for value in column.values or ()]
+
+
+class _Clock:
+    """Milliseconds of a turn's stages."""
+
+    def __init__(self) -> None:
+        self.timings: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str, less: float = 0.0) -> None:
+        """The time since the last lap, less what was counted elsewhere."""
+        now = time.perf_counter()
+        self.timings[name] = (now - self._last) * 1000 - less
+        self._last = now
+
+    def add(self, name: str, ms: float) -> None:
+        self.timings[name] = ms

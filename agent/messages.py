@@ -1,0 +1,100 @@
+"""The one renderer of what the model reads, in training and in serving: each role's messages from typed data."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from string import Template
+
+from agent.evidence import Pick
+from agent.llm import Message, Role
+from agent.memory import Session
+from tools.catalog import Catalog
+from tools.schema import Column, Manifest
+
+LETTERS = "ABCDEFGHIJKLMNOPQRST"
+RECALLED = 8  # the newest likes and dislikes the planner reads; the whole profile goes into the tools
+MESSAGE = 400  # characters of one message that are read
+SPECIAL = re.compile(r"<\|[^|<>]*\|>")  # chat template marks: text of items and people is data and may not hold any
+
+
+def clean(text: str, limit: int = MESSAGE) -> str:
+    """One line without template marks, cut at `limit` characters."""
+    return " ".join(SPECIAL.sub(" ", text).split())[:limit]
+
+
+def template(role: Role) -> str:
+    """The role's prompt file."""
+    return files("prompts").joinpath(f"{role}.md").read_text(encoding="utf-8").strip()
+
+
+def prompt_version(role: Role) -> str:
+    """Changes when the role's prompt file does; an adapter trained on another version is refused."""
+    return hashlib.sha256(template(role).encode()).hexdigest()[:12]
+
+
+def schema_card(manifest: Manifest) -> str:
+    """The catalog's columns, a line each: name, type, range or values."""
+    return "\n".join(["title text", *(_card_line(column) for column in manifest.columns)])
+
+
+def _card_line(column: Column) -> str:
+    kind = ("list of " if column.is_list else "") + column.type
+    if column.values is not None:
+        return f"{column.name} {kind}: {', '.join(column.values)}"
+    if column.minimum is not None:
+        return f"{column.name} {kind} {_short(column.minimum)} to {_short(column.maximum)}"
+    return f"{column.name} {kind}"
+
+
+def _short(value: float | str | None) -> str:
+    return f"{value:g}" if isinstance(value, float) and value < 1e6 else str(value)
+
+
+def planner_messages(
+    catalog: Catalog, session: Session, text: str, examples: Sequence[Message] = (), error: str = ""
+) -> tuple[Message, ...]:
+    """What the planner reads: the card, then the profile, the last turn and the new message.
+
+    `examples` stand between them for a model that was not trained; `error` is what was wrong with its last try.
+    """
+    system = Template(template("planner")).substitute(noun=catalog.manifest.noun, card=schema_card(catalog.manifest))
+    lines = []
+    for name, items in (("Likes", session.profile.liked), ("Dislikes", session.profile.disliked)):
+        titles = [catalog.title(item) for item in items[-RECALLED:]]
+        if known := [title for title in titles if title is not None]:
+            lines.append(f"{name}: {'; '.join(clean(title) for title in known)}")
+    if session.last is not None:
+        last = session.last
+        lines.append(f"Before: {clean(last.user)}")
+        if last.plan is not None:
+            lines.append(f"Last plan: {last.plan.text()}")
+        shown = [title for item in last.items if (title := catalog.title(item)) is not None]
+        if shown:
+            lines.append(f"Last items: {'; '.join(clean(title) for title in shown)}")
+    lines.append(f"Message: {clean(text)}")
+    if error:
+        lines.append(f"The last try failed: {clean(error)}")
+    return (Message("system", system), *examples, Message("user", "\n".join(lines)))
+
+
+def ranker_messages(noun: str, wish: str, candidates: Sequence[str]) -> tuple[Message, ...]:
+    """Candidates, one line each, get the letters A to T; the reply's first token is the best one's letter."""
+    system = Template(template("ranker")).substitute(noun=noun)
+    lines = [f"{letter}. {clean(line, 160)}" for letter, line in zip(LETTERS, candidates, strict=False)]
+    return Message("system", system), Message("user", "\n".join([f"Wish: {clean(wish)}", *lines]))
+
+
+def writer_messages(noun: str, wish: str, picks: Sequence[Pick], relaxed: Sequence[str]) -> tuple[Message, ...]:
+    """The picks with their evidence, and what was given up to find them."""
+    system = Template(template("writer")).substitute(noun=noun)
+    lines = [f"Wish: {clean(wish)}"]
+    lines += [f"Given up: {condition}" for condition in relaxed]
+    lines += [f"{number}. {clean(pick.line())}" for number, pick in enumerate(picks, start=1)]
+    return Message("system", system), Message("user", "\n".join(lines))
+
+
+def chat_messages(noun: str, text: str) -> tuple[Message, ...]:
+    """Small talk: the writer without picks."""
+    system = Template(template("writer")).substitute(noun=noun)
+    return Message("system", system), Message("user", f"Wish: {clean(text)}\nNo picks: this is small talk. Answer in one sentence.")

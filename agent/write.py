@@ -1,0 +1,88 @@
+"""The reply: the writer role's sentences, each checked before anyone sees it, with a plain reply to fall back on."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from agent.evidence import Pick
+from agent.facts import Checker, split
+from agent.llm import Engine, Message, Request
+from tools.schema import Manifest
+
+TRIES = 2  # one reply, one rewrite
+MAX_TOKENS = 160
+
+
+def write(
+    engine: Engine, messages: tuple[Message, ...], checker: Checker, plain: str, notes: list[str]
+) -> Iterator[str]:
+    """Pieces of the reply; `notes` gets how it came about.
+
+    A sentence goes out once it is checked. At the first unsupported one the writer is asked again (once) and, should that
+    fail too, the plain reply takes over; what went out before was checked and stands.
+    """
+    sent: list[str] = []
+    for attempt in range(TRIES):
+        refused = None
+        request = Request("writer", messages, MAX_TOKENS, temperature=0.0 if attempt == 0 else 0.7, seed=attempt)
+        for sentence in _sentences(engine.stream(request), checker.picks):
+            refused = checker.unsupported(sentence)
+            if refused:
+                notes.append(f"writer: unsupported: {', '.join(refused[:5])}")
+                break
+            if sentence not in sent:
+                sent.append(sentence)
+                yield sentence
+        if not refused and _names_all(sent, checker.picks):
+            notes.append("writer" if attempt == 0 else "writer: rewritten")
+            return
+        if sent:  # a second try would begin the reply anew under what has been read already
+            break
+    notes.append("writer: plain reply")
+    yield ("\n\n" if sent else "") + plain
+
+
+def _sentences(pieces: Iterator[str], picks: Sequence[Pick]) -> Iterator[str]:
+    """Whole sentences of a stream, as soon as the next one begins."""
+    text = ""
+    for piece in pieces:
+        text += piece
+        *whole, text = split(text, picks) or [""]
+        yield from whole
+    if text.strip():
+        yield text
+
+
+def _names_all(sent: Sequence[str], picks: Sequence[Pick]) -> bool:
+    """Whether the reply names a pick, if there are any: one that names none says nothing."""
+    reply = " ".join(sent)
+    return bool(reply.strip()) and (not picks or any(pick.item.title in reply for pick in picks))
+
+
+def plain_reply(noun: str, picks: Sequence[Pick], relaxed: Sequence[str]) -> str:
+    """The picks and their evidence as a list; what was given up is said first."""
+    if not picks:
+        return f"I found no {noun} for this in the catalog. Try fewer or wider conditions."
+    opening = "This one fits:" if len(picks) == 1 else f"These {len(picks)} {noun}s fit:"
+    return "\n".join([given_up(relaxed) + opening, *(f"- {pick.line()}" for pick in picks)])
+
+
+def given_up(relaxed: Sequence[str]) -> str:
+    """What was given up, as a sentence; empty when nothing was."""
+    return f"Nothing met every condition, so I gave up: {'; '.join(relaxed)}. " if relaxed else ""
+
+
+def plain_chat(noun: str) -> str:
+    """What is said to small talk when the writer's own words did not pass."""
+    return f"I recommend {noun}s from this catalog. Tell me what you are in the mood for."
+
+
+def plain_question(manifest: Manifest, data: Sequence[dict[str, Any]]) -> str:
+    """A question about the column whose values were counted, or about the first enumerated one."""
+    for counted in data:
+        if counted.get("counts"):
+            values = [str(entry["value"]) for entry in counted["counts"][:4]]
+            return f"Which {str(counted['column']).replace('_', ' ')} would you like: {', '.join(values)}, or another?"
+    column = next(manifest.enumerated(), None)
+    if column is None or column.values is None:
+        return f"What kind of {manifest.noun} would you like?"
+    return f"What kind of {manifest.noun} would you like: {', '.join(column.values[:4])}, or something else?"

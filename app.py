@@ -1,0 +1,235 @@
+"""The `usher` command: composes catalog, agent and page, and hands `eval` and `finetune` to their own rooms."""
+
+import json
+import sys
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agent.settings import Settings
+from tools.errors import UsherError
+
+CatalogOption = Annotated[Path | None, typer.Option("--catalog", help="Folder of a built catalog [USHER_CATALOG].")]
+ROOM = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, help="A conversational recommender over your own catalog.")
+catalog_cli = typer.Typer(no_args_is_help=True, help="Build a catalog, or say what one holds.")
+tools_cli = typer.Typer(no_args_is_help=True, help="The tools, scripted.")
+model_cli = typer.Typer(no_args_is_help=True, help="The language models there are, and more from a hub.")
+cli.add_typer(catalog_cli, name="catalog")
+cli.add_typer(tools_cli, name="tools")
+cli.add_typer(model_cli, name="model")
+
+
+def main() -> None:
+    """Run the command line. Errors are one line on stderr, exit 1; bad usage exits 2."""
+    try:
+        cli()
+    except UsherError as error:
+        print(f"usher: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("usher: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def _settings(catalog: Path | None) -> Settings:
+    return Settings() if catalog is None else Settings(catalog=catalog)
+
+
+@cli.command()
+def chat(
+    catalog: CatalogOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+) -> None:
+    """Open the chat: the web page on one port."""
+    import uvicorn
+    from fastapi import FastAPI
+
+    from agent.loop import Agent
+    from agent.page import mount_page
+
+    agent = Agent.open(_settings(catalog))
+    try:
+        server = mount_page(FastAPI(title="Usher", docs_url=None, redoc_url=None), agent)
+        print(f"Usher: {len(agent.catalog):,} {agent.catalog.manifest.noun}s on http://{host}:{port}", flush=True)
+        uvicorn.run(server, host=host, port=port, log_level="warning")
+    finally:
+        agent.close()
+
+
+@cli.command()
+def ask(
+    texts: Annotated[list[str] | None, typer.Argument(help="One conversation, a turn for each text.")] = None,
+    file: Annotated[Path | None, typer.Option(help='Many: JSON lines {"id", "turns": [text, ..]}.')] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON line a turn.")] = False,
+    catalog: CatalogOption = None,
+) -> None:
+    """Ask in the terminal."""
+    from agent.events import Done, Shown, Text
+    from agent.loop import Agent, run_turn
+    from agent.memory import Session
+
+    if bool(texts) == (file is not None):
+        raise typer.BadParameter("give texts or --file, one of the two")
+    conversations = _conversations(file) if file is not None else [(None, texts or [])]
+    agent = Agent.open(_settings(catalog))
+    try:
+        for name, turns in conversations:
+            session = Session()
+            for number, text in enumerate(turns, start=1):
+                for event in run_turn(agent, session, text):
+                    if isinstance(event, Done) and as_json:
+                        given = {} if name is None else {"id": name, "turn": number}
+                        print(json.dumps(given | event.json(), ensure_ascii=False), flush=True)
+                    elif isinstance(event, Shown) and not as_json:
+                        print("\n".join(f"  {pick.line()}" for pick in event.picks))
+                    elif isinstance(event, Text) and not as_json:
+                        print(event.piece, end="", flush=True)
+                if not as_json:
+                    print()
+    finally:
+        agent.close()
+
+
+def _conversations(file: Path) -> list[tuple[str, list[str]]]:
+    """Raises UsherError naming the file and the line that is broken."""
+    found = []
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsherError(f"{file}: cannot be read ({error})") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            data = json.loads(line)
+        except ValueError as error:
+            raise UsherError(f"{file}:{number}: not JSON ({error})") from error
+        turns = data.get("turns") if isinstance(data, dict) else None
+        if not isinstance(turns, list) or not all(isinstance(turn, str) for turn in turns) or "id" not in data:
+            raise UsherError(f'{file}:{number}: wants {{"id": .., "turns": [text, ..]}}')
+        found.append((str(data["id"]), turns))
+    return found
+
+
+@tools_cli.command("list")
+def tools_list() -> None:
+    """Every tool with its JSON Schema."""
+    from tools.registry import TOOLS
+
+    print(json.dumps([tool.schema() for tool in TOOLS.values()], indent=2))
+
+
+@tools_cli.command("call")
+def tools_call(
+    name: Annotated[str, typer.Argument(help="The tool's name.")],
+    arguments: Annotated[str, typer.Argument(help="Its arguments as JSON.")] = "{}",
+    catalog: CatalogOption = None,
+) -> None:
+    """Run one tool and print its result as JSON."""
+    from tools.catalog import Catalog
+    from tools.errors import ToolError
+    from tools.registry import call, describe
+
+    try:
+        parsed = json.loads(arguments)
+    except ValueError as error:
+        raise ToolError(f"{name}: the arguments are not JSON ({error})") from error
+    if not isinstance(parsed, dict):
+        raise ToolError(f"{name}: the arguments must be a JSON object")
+    with Catalog.open(_settings(catalog).catalog) as opened:
+        print(json.dumps(describe(opened, call(opened, name, parsed)), indent=2, ensure_ascii=False, default=str))
+
+
+@catalog_cli.command("build")
+def catalog_build(
+    source: Annotated[str, typer.Argument(help="movielens, or a folder with items (csv, parquet or jsonl).")],
+    out: Annotated[Path, typer.Option(help="Where the catalog goes.")],
+    facts: Annotated[bool, typer.Option(help="Join the film facts to movielens.")] = True,
+) -> None:
+    """Build a catalog: tables, documents, indexes, and a manifest."""
+    from tools.build import build
+    from tools.ingest import read_folder
+    from tools.movielens import read_movielens
+
+    read = read_movielens(with_facts=facts) if source == "movielens" else read_folder(Path(source))
+    _print_catalog(build(read, out))
+
+
+@catalog_cli.command("info")
+def catalog_info(folder: Annotated[Path, typer.Argument(help="Folder of a built catalog.")]) -> None:
+    """What a catalog holds."""
+    from tools.schema import Manifest
+
+    _print_catalog(Manifest.read(folder))
+
+
+def _print_catalog(manifest: Any) -> None:
+    print(f"{manifest.name}: {manifest.rows:,} {manifest.noun}s, {manifest.interactions:,} interactions of "
+          f"{manifest.users:,} people, {manifest.described:,} with a description; build {manifest.build_hash[:12]}")  # fmt: skip
+    for column in manifest.columns:
+        kind = ("list of " if column.is_list else "") + column.type
+        held = f"{column.minimum} to {column.maximum}" if column.minimum is not None else f"{column.distinct:,} values"
+        missing = f", {column.missing:,} missing" if column.missing else ""
+        print(f"  {column.name:<22} {kind:<14} {held}{missing}{f' ({column.note})' if column.note else ''}")
+    print(f"  source: {manifest.source}")
+    print(f"  licence: {manifest.licence}")
+
+
+@model_cli.command("list")
+def model_list() -> None:
+    """The model that answers, each role's adapter, and what was pulled."""
+    from agent.models import adapter_path, model_path
+
+    settings = Settings()
+    print(f"model    {settings.model}: {settings.llm_url or model_path(settings)}")
+    for role in ("planner", "ranker", "writer", "user"):
+        print(f"{role:<8} {adapter_path(settings, role) or 'no adapter: the base model, prompted by examples'}")
+    for folder in sorted((settings.cache / "pulled").glob("*/*")):
+        print(f"pulled   {folder}")
+
+
+@model_cli.command("pull")
+def model_pull(name: Annotated[str, typer.Argument(help="Its name on the model hub: owner/model.")]) -> None:
+    """Fetch a model from the hub; name the folder it prints in USHER_MODEL."""
+    from agent.models import pull
+
+    print(pull(name, Settings()))
+
+
+@cli.command()
+def mcp() -> None:
+    """MCP over stdio."""
+    print("usher: mcp is not built yet", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+@cli.command("eval", context_settings=ROOM, add_help_option=False)
+def eval_room(context: typer.Context) -> None:
+    """Measure: replay, simulate, planner, cf, bench."""
+    _room("eval", context.args)
+
+
+@cli.command("finetune", context_settings=ROOM, add_help_option=False)
+def finetune_room(context: typer.Context) -> None:
+    """Train the roles: data, train, export, score."""
+    _room("finetune", context.args)
+
+
+def _room(name: str, arguments: list[str]) -> None:
+    """Run another room's command line, found by its entry point: the rooms don't import each other."""
+    (room,) = entry_points(group="usher.rooms", name=name)
+    room.load()(arguments, prog_name=f"usher {name}")
+
+
+@cli.callback(invoke_without_command=True)
+def _version(
+    context: typer.Context, show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    if show:
+        print(version("usher-recommender"))
+        raise typer.Exit

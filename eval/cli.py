@@ -1,0 +1,51 @@
+"""`usher eval`: replay, simulate, planner, cf, bench."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+cli = typer.Typer(no_args_is_help=True, help="Measure.")
+
+
+def _not_built(name: str) -> None:
+    print(f"usher: eval {name} is not built yet", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+@cli.command()
+def bench(
+    catalog: Annotated[Path | None, typer.Option(help="Folder of a built catalog [USHER_CATALOG].")] = None,
+    turns: Annotated[int, typer.Option(min=1, help="Turns timed, after two that warm up.")] = 20,
+    calls: Annotated[int, typer.Option(min=1, help="Calls timed of each tool.")] = 200,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/bench"),
+) -> None:
+    """Time the tools and whole turns beside their aims, with the machine and the memory."""
+    from eval.bench import run_bench
+
+    run_bench(catalog, turns, calls, out)
+
+
+@cli.command()
+def replay() -> None:
+    """Replay recorded dialogues."""
+    _not_built("replay")
+
+
+@cli.command()
+def simulate() -> None:
+    """Run simulated users."""
+    _not_built("simulate")
+
+
+@cli.command()
+def planner() -> None:
+    """Score the planner on held-out requests."""
+    _not_built("planner")
+
+
+@cli.command()
+def cf() -> None:
+    """Compare the CF tool with other libraries."""
+    _not_built("cf")

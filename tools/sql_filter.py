@@ -1,0 +1,66 @@
+"""Items that meet a condition: boolean SQL over the catalog's columns, through the white list of tools.where."""
+
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from tools.catalog import Catalog
+from tools.scorer import Mask
+from tools.text import fold
+from tools.tool import Arguments, Tool, ToolResult
+from tools.where import parse_order_by, parse_where
+from tools.whitelist import LONGEST
+
+
+class FilterArguments(Arguments):
+    """`where` is read by tools.where; `order_by` by default is the catalog's own order, most popular first."""
+
+    where: str = Field(
+        max_length=LONGEST,
+        description="condition over the catalog's columns in SQL: = != < <= > >= AND OR NOT IN BETWEEN ILIKE IS NULL;"
+        " an element of a list column: 'value' IN column",
+    )
+    order_by: str | None = Field(
+        default=None, max_length=100, description="columns, each with ASC or DESC; without it, most popular first"
+    )
+    limit: int = Field(default=20, ge=1, le=1000, description="how many items at most")
+
+
+def run(catalog: Catalog, arguments: FilterArguments, within: Mask | None) -> ToolResult:
+    """The first `limit` items in order, all with score 0: a filter does not rank. Raises ToolError."""
+    where = parse_where(arguments.where, catalog.manifest)
+    order = "" if arguments.order_by is None else parse_order_by(arguments.order_by, catalog.manifest)
+    matched = catalog.select(where.sql, where.parameters, order)
+    if within is not None:
+        matched = matched[within[matched]]
+    rows = matched[: arguments.limit]
+    return ToolResult(rows=rows, scores=np.zeros(len(rows)), count=len(matched), matched=matched)
+
+
+def explain(catalog: Catalog, arguments: FilterArguments, row: int) -> list[str]:
+    """What the row has in the columns of the condition: "year: 1994"; of a list, the elements the condition names."""
+    where = parse_where(arguments.where, catalog.manifest)
+    (item,) = catalog.items([row])
+    named = [fold(value).strip("%_") for value in where.parameters if isinstance(value, str)]
+    said = []
+    for column in where.columns:
+        value = item.values.get(column)
+        if isinstance(value, tuple):
+            value = ", ".join(str(element) for element in value if _is_named(element, named))
+        if value not in (None, ""):
+            said.append(f"{column}: {value}")
+    return said
+
+
+def _is_named(element: Any, named: list[str]) -> bool:
+    return any(part in fold(str(element)) for part in named)
+
+
+TOOL = Tool(
+    name="sql_filter",
+    description="Items that meet exact conditions on the catalog's columns: numbers, ranges, categories, names.",
+    arguments=FilterArguments,
+    run=run,
+    explain=explain,
+)

@@ -1,0 +1,232 @@
+"""Titles as people type them, found among a catalog's: partial, misspelt, in another order, with or without a year.
+
+Every word of the query must be accounted for by the title; the title may have more. So "empire strikes back" finds the
+film, and "Zootopia 7" finds nothing where there is only Zootopia.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA
+
+from tools.text import STOPWORDS
+from tools.titles import normalise
+
+NUMBERING = frozenset(["part", "vol", "volume", "episode", "chapter", "book"])  # said or left out before a number
+SPELLED = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"]
+NUMBERS = MappingProxyType({word: str(number) for number, word in enumerate(SPELLED, start=2)})
+RARE = 0.002  # share of the titles that a word may be in and still tell one of them
+SERIES = 3  # titles that begin with the same two words
+CLOSE = 0.15  # matches this far below the best are given too
+ALIKE = 0.88  # OSA similarity of titles whose words are cut differently ("god fahter")
+SHORTEST = 6  # letters of a query in which a slip is forgiven
+NEAREST = 3  # titles offered for one that was not found
+
+_YEAR = re.compile(r"^(?P<rest>.*\w.*?)[\s,(\[]+(?:from\s+)?(?P<year>(?:1[89]|20)\d\d)\s*[)\]]?\s*$")
+_PARTS = re.compile(r"\s*(?::|;|\s[-–—]\s|,?\s+or[:,]\s)\s*", re.IGNORECASE)  # noqa: RUF001 (dashes of titles)
+
+
+@dataclass(frozen=True)
+class Match:
+    """`score` is 1 for the title itself and falls with what is misspelt or left out."""
+
+    row: int
+    score: float
+
+
+_Spelt: TypeAlias = tuple[str, float]  # a word of a title, and how like it the query's word is
+
+
+@dataclass(frozen=True)
+class _Name:
+    row: int
+    words: tuple[str, ...]  # that carry meaning, in order
+    parts: tuple[tuple[str, ...], ...]  # the same for each side of a colon or dash; empty for a title without
+
+
+def split_year(text: str) -> tuple[str, int | None]:
+    """ "heat 1995", "Heat (1995)" and "Heat, from 1995" are ("heat", 1995)."""
+    match = _YEAR.match(text)
+    return (match["rest"].strip(), int(match["year"])) if match else (text.strip(), None)
+
+
+def carrying(normalised: str) -> tuple[str, ...]:
+    """The words of a normalised title that carry meaning; all of them where none does ("it", "up")."""
+    words = normalised.split()
+    if len(words) > 1 and words[-1] == "1":  # the first of a series is called by its plain name
+        words = words[:-1]
+    words = [NUMBERS.get(word, word) for word in words]
+    return tuple(word for word in words if word not in STOPWORDS and word not in NUMBERING) or tuple(words)
+
+
+class TitleIndex:
+    """Over the rows of a catalog, most popular first: among equal matches the lower row wins."""
+
+    def __init__(self, names: Iterable[tuple[int, str]], years: Sequence[int | None]) -> None:
+        self._years = years  # shape (items,)
+        self._names: list[_Name] = []
+        self._exact: dict[str, list[int]] = defaultdict(list)  # letters alone -> rows
+        self._parts: dict[tuple[str, ...], list[int]] = defaultdict(list)  # words of a part of a title -> rows
+        self._openings: Counter[tuple[str, ...]] = Counter()  # first two words -> names
+        self._holding: dict[str, set[int]] = defaultdict(set)  # word -> positions in _names
+        for row, name in names:
+            self._add(row, name)
+        self._words: list[str] = list(self._holding)
+        self._letters = list(self._exact)
+        self._rare = max(2, int(RARE * len(self._names)))
+
+    def _add(self, row: int, name: str) -> None:
+        normalised = normalise(name)
+        parts = [carrying(normalise(part)) for part in _PARTS.split(name) if part.strip()]
+        known = _Name(row, carrying(normalised), tuple(parts) if len(parts) > 1 else ())
+        rows = self._exact[normalised.replace(" ", "")]
+        if row not in rows:
+            rows.append(row)
+        for part in known.parts:
+            self._parts[part].append(row)
+        self._openings[known.words[:2]] += 1
+        for word in known.words:
+            self._holding[word].add(len(self._names))
+        self._names.append(known)
+
+    def lookup(self, title: str) -> list[Match]:
+        """Best first, one match a row; empty when the catalog does not have the title."""
+        rest, year = split_year(title)
+        if year is not None and (matches := self._in_year(self._find(rest), year)):
+            return matches
+        matches = self._find(title) if year is None or not title.rstrip().endswith((")", "]")) else []
+        return [match for match in matches if match.score >= matches[0].score - CLOSE]
+
+    def exact(self, normalised: str, year: int | None = None) -> list[int]:
+        """Rows with that normalised title and, if a year is given, of that year, most popular first."""
+        rows = self._exact.get(normalised.replace(" ", ""), [])
+        return sorted(row for row in rows if year is None or self._is_of(row, year))
+
+    def nearest(self, title: str) -> list[int]:
+        """Rows of the titles that look most like it."""
+        wanted = normalise(split_year(title)[0]).replace(" ", "")
+        found = process.extract(wanted, self._letters, scorer=fuzz.ratio, limit=NEAREST, score_cutoff=50)
+        return list(dict.fromkeys(min(self._exact[letters]) for letters, _, _ in found))
+
+    def _is_of(self, row: int, year: int) -> bool:
+        known = self._years[row]
+        return known is None or abs(known - year) <= 1
+
+    def _in_year(self, matches: list[Match], year: int) -> list[Match]:
+        of_year = [match for match in matches if self._is_of(match.row, year)]
+        return [match for match in of_year if match.score >= of_year[0].score - CLOSE]
+
+    def _find(self, title: str) -> list[Match]:
+        normalised = normalise(title)
+        scores: dict[int, float] = dict.fromkeys(self._exact.get(normalised.replace(" ", ""), ()), 1.0)
+        words = carrying(normalised)
+        for name, spelt in self._candidates(words):
+            score = self._score(name, spelt)
+            if score > scores.get(name.row, 0.0):
+                scores[name.row] = score
+        if not scores:
+            scores = self._cut_differently(normalised.replace(" ", ""))
+        return sorted((Match(row, score) for row, score in scores.items()), key=lambda match: (-match.score, match.row))
+
+    def _candidates(self, words: tuple[str, ...]) -> Iterator[tuple[_Name, list[_Spelt]]]:
+        """Names that have every word, well or badly spelt, and how they spell it."""
+        ways = [self._spellings(word) for word in words]
+        together = self._with_all(ways)
+        for position in together:
+            yield self._names[position], _spell(self._names[position], ways)
+        if together or len(words) < 3:
+            return
+        # A slip can make a word of other titles ("taylor" for "tailor"): then the words around it tell the title.
+        for index, word in enumerate(words):
+            for position in self._with_all(ways[:index] + ways[index + 1 :]):
+                name = self._names[position]
+                slips = {other: likeness for other in name.words if (likeness := _likeness(word, other))}
+                if slips:
+                    yield name, _spell(name, [*ways[:index], slips, *ways[index + 1 :]])
+
+    def _spellings(self, word: str) -> Mapping[str, float]:
+        """Words of titles that `word` may stand for, with their likeness; a word that titles have stands for itself."""
+        if word in self._holding:
+            return {word: 1.0}
+        near = process.extract(word, self._words, scorer=OSA.distance, score_cutoff=_slips(word), limit=20)
+        return {other: likeness for other, _, _ in near if (likeness := _likeness(word, other))}
+
+    def _with_all(self, ways: Sequence[Mapping[str, float]]) -> set[int]:
+        """Positions of the names that have a word of each way."""
+        holding = [set[int]().union(*(self._holding[word] for word in way)) for way in ways]
+        return set.intersection(*sorted(holding, key=len)) if holding else set()
+
+    def _score(self, name: _Name, spelt: list[_Spelt]) -> float:
+        """From 0 (another title) to 1, by how much of the name the query says and how well it is spelt."""
+        said = tuple(word for word, _ in spelt)
+        letters = sum(map(len, said))
+        spelling = sum(len(word) * likeness for word, likeness in spelt) / letters
+        if spelling < 1 and letters < SHORTEST:
+            return 0.0
+        return spelling * (self._wholeness(name, said))
+
+    def _wholeness(self, name: _Name, said: tuple[str, ...]) -> float:
+        if said == name.words:
+            return 0.97
+        left = list((Counter(name.words) - Counter(said)).elements())
+        if not left:
+            return 0.92
+        telling = min(len(self._holding[word]) for word in said)
+        if said in name.parts and (len(said) > 1 or said == name.parts[0] or (telling <= 2 and len(said[0]) >= 7)):
+            return 0.87 if len(said) > 1 else 0.8
+        share = 1 - sum(map(len, left)) / sum(map(len, name.words))
+        if name.words[-1].isdigit() and name.words[-1] in left:
+            return 0.0  # a sequel is another title
+        match len(set(said)):
+            case 1:
+                told = telling <= 2 and len(said[0]) >= 7 and share >= 0.45
+            case 2:
+                series = self._openings[said] >= SERIES
+                told = said == name.words[:2] and (series or (telling <= self._rare and share >= 0.45))
+            case _:
+                told = share >= (0.4 if _in_order(said, name.words) else 0.5)
+        return 0.5 + 0.3 * share if told else 0.0
+
+    def _cut_differently(self, letters: str) -> dict[int, float]:
+        """Titles whose letters are nearly the same, wherever the words are cut."""
+        if len(letters) < SHORTEST:
+            return {}
+        near = process.extract(letters, self._letters, scorer=OSA.normalized_similarity, score_cutoff=ALIKE, limit=5)
+        return {
+            row: 0.9 * similarity
+            for other, similarity, _ in near
+            if _digits(other) == _digits(letters) and other[0] == letters[0]
+            for row in self._exact[other]
+        }
+
+
+def _slips(word: str) -> int:
+    """How many letters of a word may be wrong."""
+    if len(word) < 4 or _digits(word):
+        return 0
+    return 1 if len(word) < 9 else 2
+
+
+def _likeness(word: str, other: str) -> float:
+    """OSA similarity of a word to the one it may be a slip for; 0 where it is another word."""
+    if OSA.distance(word, other, score_cutoff=_slips(word)) > _slips(word) or _digits(other):
+        return 0.0
+    return OSA.normalized_similarity(word, other) if word[0] == other[0] or len(word) > 5 else 0.0
+
+
+def _spell(name: _Name, ways: Sequence[Mapping[str, float]]) -> list[_Spelt]:
+    return [max(((word, way[word]) for word in name.words if word in way), key=lambda spelt: spelt[1]) for way in ways]
+
+
+def _in_order(said: Sequence[str], words: Sequence[str]) -> bool:
+    rest = iter(words)
+    return all(word in rest for word in said)
+
+
+def _digits(text: str) -> str:
+    return "".join(char for char in text if char.isdigit())
