@@ -14,7 +14,9 @@ from tools.errors import UsherError
 CatalogOption = Annotated[Path | None, typer.Option("--catalog", help="Folder of a built catalog [USHER_CATALOG].")]
 ROOM = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, help="A conversational recommender over your own catalog.")
+cli = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="A conversational recommender over your own catalog."
+)
 catalog_cli = typer.Typer(no_args_is_help=True, help="Build a catalog, or say what one holds.")
 tools_cli = typer.Typer(no_args_is_help=True, help="The tools, scripted.")
 model_cli = typer.Typer(no_args_is_help=True, help="The language models there are, and more from a hub.")
@@ -154,9 +156,9 @@ def catalog_build(
     """Build a catalog: tables, documents, indexes, and a manifest."""
     from tools.build import build
     from tools.ingest import read_folder
-    from tools.movielens import read_movielens
+    from tools.movielens import movielens_source
 
-    read = read_movielens(with_facts=facts) if source == "movielens" else read_folder(Path(source))
+    read = movielens_source(with_facts=facts) if source == "movielens" else read_folder(Path(source))
     _print_catalog(build(read, out))
 
 

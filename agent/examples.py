@@ -30,11 +30,18 @@ def _pairs(manifest: Manifest) -> list[tuple[str, Plan]]:
         if years is not None:
             decade = _decade(years)
             where = f"'{b}' IN {first.name} AND year BETWEEN {decade} AND {decade + 9}"
-            pairs.append((f"{b.lower()} from the {decade}s, no {c.lower()}", _filter(f"{where} AND NOT ('{c}' IN {first.name})")))
+            pairs.append(
+                (f"{b.lower()} from the {decade}s, no {c.lower()}", _filter(f"{where} AND NOT ('{c}' IN {first.name})"))
+            )
         else:
-            pairs.append((f"{b.lower()} but no {c.lower()}", _filter(f"'{b}' IN {first.name} AND NOT ('{c}' IN {first.name})")))
+            pairs.append(
+                (f"{b.lower()} but no {c.lower()}", _filter(f"'{b}' IN {first.name} AND NOT ('{c}' IN {first.name})"))
+            )
     pairs.append(
-        (f"a {noun} about losing a friend", Plan(act="recommend", calls=(_call("dense_search", query="losing a friend"),)))
+        (
+            f"a {noun} about losing a friend",
+            Plan(act="recommend", calls=(_call("dense_search", query="losing a friend"),)),
+        )
     )
     pairs.append((f"recommend me a {noun}", Plan(act="ask", question=f"What kind of {noun} are you in the mood for?")))
     return pairs

@@ -47,11 +47,15 @@ def plan_grammar(manifest: Manifest) -> str:
         f'where ::= term (" AND " term){{0,{TERMS}}}',
         'term ::= condition | "NOT (" condition ")" | "(" condition (" OR " condition){1,4} ")"',
         f"condition ::= {' | '.join(['titled', *(_rule(column) for column in usable)])}",
-        "titled ::= \"title ILIKE '%\" words \"%'\"",
+        'titled ::= "title ILIKE \'%" words "%\'"',
         f"facet ::= {_any(facets or ['title'])}",
         f'order ::= ({_any(orders or ["title"])}) (" DESC" | " ASC")',
         *(f"{_rule(column)} ::= {_condition(column)}" for column in usable),
-        *(f"{_rule(column)}-value ::= {_any(_in_sql(column.values))}" for column in usable if column.values is not None),
+        *(
+            f"{_rule(column)}-value ::= {_any(_in_sql(column.values))}"
+            for column in usable
+            if column.values is not None
+        ),
     ]
     return "\n".join(rules) + _SHARED
 
@@ -67,7 +71,7 @@ def _condition(column: Column) -> str:
     if column.values is not None:
         return f'"{name} = " {values} | "{name} IN (" {values} (", " {values}){{1,4}} ")"'
     if column.type == "text":
-        return f"\"{name} ILIKE '%\" words \"%'\""
+        return f'"{name} ILIKE \'%" words "%\'"'
     if column.type == "boolean":
         return f'"{name} = " flag'
     if column.type == "date":
@@ -84,7 +88,7 @@ def _number(column: Column) -> str:
     sign = '"-"? ' if float(column.minimum or 0) < 0 else ""
     fraction = ' ("." [0-9]{1,2})?' if column.type == "number" else ""
     # No leading zero: a first digit, then the rest.
-    return f"({sign}([1-9] [0-9]{{{least - 1},{most - 1}}} | \"0\"){fraction})"
+    return f'({sign}([1-9] [0-9]{{{least - 1},{most - 1}}} | "0"){fraction})'
 
 
 def _in_sql(values: Iterable[str]) -> list[str]:

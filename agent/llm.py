@@ -40,7 +40,8 @@ class Engine(Protocol):
     """`stream` yields pieces of text and stops the model when it is closed early.
 
     `choose` gives the log-probability of each choice being the reply's first token (-inf when it is not among the
-    likeliest). `trained` says whether a role has an adapter; the others are the base model, prompted by examples.
+    likeliest). `trained` says whether a role has an adapter. `plays` says whether the model may rank and write: a small
+    base model without an adapter writes nonsense and only plans, by examples; a model that someone chose may.
     """
 
     name: str
@@ -50,6 +51,8 @@ class Engine(Protocol):
     def choose(self, request: Request, choices: Sequence[str]) -> list[float]: ...
 
     def trained(self, role: Role) -> bool: ...
+
+    def plays(self, role: Role) -> bool: ...
 
     def close(self) -> None: ...
 

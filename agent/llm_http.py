@@ -58,6 +58,9 @@ class HTTPEngine:
     def trained(self, role: Role) -> bool:
         return role in self._models
 
+    def plays(self, role: Role) -> bool:  # noqa: ARG002 - whoever names a server chose its model
+        return True
+
     def close(self) -> None:
         self._client.close()
 

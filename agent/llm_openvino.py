@@ -70,6 +70,9 @@ class OpenVINOEngine:
     def trained(self, role: Role) -> bool:
         return adapter_path(self._settings, role) is not None
 
+    def plays(self, role: Role) -> bool:
+        return role == "planner" or self.trained(role)
+
     def close(self) -> None:
         with self._lock:
             self._pipelines.clear()

@@ -39,11 +39,11 @@ class TransformersEngine:
         tokenizer, model = self._loaded
         stopped = threading.Event()
 
-        class Stopped(StoppingCriteria):  # type: ignore[misc]
+        class Stopped(StoppingCriteria):
             def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
                 return torch.full((input_ids.shape[0],), stopped.is_set(), dtype=torch.bool)
 
-        streamer = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        streamer: Any = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
         options: dict[str, Any] = {
             "max_new_tokens": request.max_tokens,
             "do_sample": request.temperature > 0,
@@ -93,6 +93,9 @@ class TransformersEngine:
     def trained(self, role: Role) -> bool:
         return adapter_path(self._settings, role) is not None
 
+    def plays(self, role: Role) -> bool:
+        return role == "planner" or self.trained(role)
+
     def close(self) -> None:
         self.__dict__.pop("_loaded", None)
         self.__dict__.pop("_compiler", None)
@@ -122,7 +125,7 @@ def load_model(path: Path | str, settings: Settings) -> tuple[Any, Any]:
         folder, options = str(path.parent), {"gguf_file": path.name}
         packed = {"quantization_config": GgufConfig(dequantize=True)}  # packed weights are slower and cannot be trained
     tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, **options, **packed)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, **options, **packed)
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     for role in ("planner", "ranker", "writer", "user"):
         adapter = adapter_path(settings, role)

@@ -80,9 +80,7 @@ def run_turn(agent: Agent, session: Session, text: str) -> Iterator[Event]:
     yield Done(reply, plan, picks, pool.relaxed, tuple(trace), tuple(notes), clock.timings)
 
 
-def _plan_and_run(
-    agent: Agent, session: Session, text: str
-) -> Generator[Event, None, tuple[Plan, Pool, list[Called]]]:
+def _plan_and_run(agent: Agent, session: Session, text: str) -> Generator[Event, None, tuple[Plan, Pool, list[Called]]]:
     """Plan and run the calls. What a tool refuses goes back to the planner once; the second plan stands as it is."""
     trace: list[Called] = []
     plan, pool, error = Plan(act="chat"), _empty_pool(agent, session), ""
@@ -113,9 +111,7 @@ def _empty_pool(agent: Agent, session: Session) -> Pool:
     return Pool(everything, excluded_rows(agent.catalog, session.profile, session.shown))
 
 
-def _picks(
-    agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, notes: list[str]
-) -> tuple[Pick, ...]:
+def _picks(agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, notes: list[str]) -> tuple[Pick, ...]:
     """The items of this turn, best first: fused, ranked by the model where it was trained to, and diversified."""
     catalog, settings = agent.catalog, agent.settings
     if plan.act == "answer" and session.last is not None:
@@ -126,12 +122,12 @@ def _picks(
         return ()
     rows, scores = fuse(pool, catalog.popularity)
     rows, scores = rows[: settings.candidates], scores[: settings.candidates]
-    if agent.engine.trained("ranker") and len(rows) > 1:
+    if agent.engine.plays("ranker") and len(rows) > 1:
         candidates = gather(catalog, rows, list(scores), pool.ran)
         scores = letter_scores(agent.engine, catalog.manifest.noun, text, candidates).astype(np.float32)
-        notes.append("ranker: adapter")
+        notes.append("ranker: model")
     else:
-        notes.append("ranker: fused order (no adapter)")
+        notes.append("ranker: fused order")
     best = diversify(catalog.dense.vectors[rows], scores, plan.count or settings.shown, settings.diversity)
     return tuple(gather(catalog, rows[best], list(scores[best]), pool.ran))
 
@@ -161,10 +157,14 @@ def _reply(
     if picks:
         if pool.relaxed:
             yield given_up(pool.relaxed)
-        messages = writer_messages(noun, text, picks, pool.relaxed)
-        yield from write(agent.engine, messages, checker, plain_reply(noun, picks, ()), notes)
-        return
-    yield from write(agent.engine, chat_messages(noun, text), checker, plain_chat(noun), notes)
+        messages, plain = writer_messages(noun, text, picks, pool.relaxed), plain_reply(noun, picks, ())
+    else:
+        messages, plain = chat_messages(noun, text), plain_chat(noun)
+    if agent.engine.plays("writer"):
+        yield from write(agent.engine, messages, checker, plain, notes)
+    else:
+        notes.append("writer: plain reply")
+        yield plain
 
 
 def _vocabulary(agent: Agent) -> list[str]:

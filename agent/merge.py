@@ -62,7 +62,9 @@ def merge(base: Path, adapter: Path, out: Path) -> None:
     deltas = {f"{names.get_name(module)}.weight": delta for module, delta in lora_deltas(adapter).items()}
     held = {tensor.name for tensor in reader.tensors}
     if unknown := sorted(set(deltas) - held):
-        raise EngineError(f"{adapter}: changes {unknown[0]}, which {base.name} does not have; it was trained on another base")
+        raise EngineError(
+            f"{adapter}: changes {unknown[0]}, which {base.name} does not have; it was trained on another base"
+        )
 
     writer = gguf.GGUFWriter(out, architecture)
     for field in reader.fields.values():

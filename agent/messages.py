@@ -97,4 +97,6 @@ def writer_messages(noun: str, wish: str, picks: Sequence[Pick], relaxed: Sequen
 def chat_messages(noun: str, text: str) -> tuple[Message, ...]:
     """Small talk: the writer without picks."""
     system = Template(template("writer")).substitute(noun=noun)
-    return Message("system", system), Message("user", f"Wish: {clean(text)}\nNo picks: this is small talk. Answer in one sentence.")
+    return Message("system", system), Message(
+        "user", f"Wish: {clean(text)}\nNo picks: this is small talk. Answer in one sentence."
+    )

@@ -77,7 +77,10 @@ def _tool_calls(catalog: Catalog) -> dict[str, Callable[[int], dict[str, Any]]]:
         "dense_search": lambda step: {"query": f"a {catalog.manifest.noun} like {titles[step % len(titles)]}"},
         "similar_items": lambda step: {"item_id": str(catalog.ids[step % len(titles)])},
         "title_lookup": lambda step: {"title": titles[step % len(titles)].replace("e", "", 1).lower()},
-        "facet_counts": lambda step: {"column": column.name if column else "title", "where": wheres[step % len(wheres)]},
+        "facet_counts": lambda step: {
+            "column": column.name if column else "title",
+            "where": wheres[step % len(wheres)],
+        },
     }
     if catalog.cf is not None:
         made["cf_recommend"] = lambda step: {"liked": [str(catalog.ids[(step + i) % len(titles)]) for i in range(3)]}

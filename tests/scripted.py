@@ -34,5 +34,8 @@ class ScriptedEngine:
     def trained(self, role: Role) -> bool:
         return role in self.roles
 
+    def plays(self, role: Role) -> bool:
+        return role == "planner" or role in self.roles
+
     def close(self) -> None:
         self.closed = True

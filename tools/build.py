@@ -13,13 +13,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel
 from scipy.sparse import csr_array
 
 from tools.errors import CatalogError
 from tools.replace import replacing
 from tools.schema import FORMAT, Column, Manifest
-from tools.scorer import FitData, Scorer
+from tools.scorer import FitData
 from tools.source import INTERACTIONS, Source
 
 # Of the code that makes a part; raised with every change to what it makes, so that old parts are not taken over.
@@ -135,22 +134,19 @@ def _parts(contents: _Contents) -> Iterator[_Part]:
     from tools.cf_recommend import EASE, EASEConfig
     from tools.dense_search import Dense, DenseConfig
 
-    documents = _hash(*contents.fit.documents)
-    inputs = (contents.items_digest, documents, contents.interactions_digest, duckdb.__version__)
-    yield _Part("items", "catalog.duckdb", _hash(VERSIONS["items"], *inputs), lambda path: _write(path, contents))
-    scorers: list[tuple[str, type[Scorer], BaseModel, str]] = [
-        ("bm25", BM25, BM25Config(), documents),
-        ("dense", Dense, DenseConfig(), documents),
-    ]
-    if contents.fit.ratings is not None:
-        scorers.append(("cf", EASE, EASEConfig(), contents.interactions_digest))
-    for name, scorer, config, digest in scorers:
-        key = _hash(VERSIONS[name], config.model_dump_json(), digest)
-        yield _Part(name, name, key, _fitting(scorer, contents.fit, config))
+    fit, documents = contents.fit, _hash(*contents.fit.documents)
+    bm25, dense, ease = BM25Config(), DenseConfig(), EASEConfig()
 
+    def key(name: str, *inputs: object) -> str:
+        return _hash(VERSIONS[name], *inputs)
 
-def _fitting(scorer: type[Scorer], data: FitData, config: BaseModel) -> Callable[[Path], None]:
-    return lambda folder: scorer.fit(data, config).save(folder)
+    items = key("items", contents.items_digest, contents.interactions_digest, documents, duckdb.__version__)
+    yield _Part("items", "catalog.duckdb", items, lambda path: _write(path, contents))
+    yield _Part("bm25", "bm25", key("bm25", documents, bm25), lambda path: BM25.fit(fit, bm25).save(path))
+    yield _Part("dense", "dense", key("dense", documents, dense), lambda path: Dense.fit(fit, dense).save(path))
+    if fit.ratings is not None:
+        ratings = key("cf", contents.interactions_digest, ease)
+        yield _Part("cf", "cf", ratings, lambda path: EASE.fit(fit, ease).save(path))
 
 
 def _hash(*inputs: object) -> str:

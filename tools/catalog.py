@@ -1,7 +1,7 @@
 """A built catalog at run time, and the only owner of DuckDB there."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from tools.bm25_search import BM25
     from tools.cf_recommend import EASE
     from tools.dense_search import Dense
+    from tools.title_index import TitleIndex
 
 TIME_CAP = 2.0  # seconds a query may take
 # Set as the database is opened and locked there: no query can change any of it, read a file or write one.
-LOCKED = {
+LOCKED: Mapping[str, str] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -74,7 +75,7 @@ class Catalog:
         if not path.is_file():
             raise CatalogError(f"{path}: missing; build the catalog again")
         try:
-            return cls(folder, manifest, duckdb.connect(path, read_only=True, config=LOCKED))
+            return cls(folder, manifest, duckdb.connect(path, read_only=True, config={**LOCKED}))
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise CatalogError(f"{path}: cannot be read ({reason}); build the catalog again") from error
@@ -158,6 +159,16 @@ class Catalog:
             counted = cursor.execute("SELECT row, count(*) AS count FROM interactions GROUP BY row").fetchnumpy()
         counts[counted["row"]] = counted["count"]
         return counts
+
+    def values(self, column: str) -> list[Any]:
+        """The values of one of the manifest's columns, by row; None where there is none, lists as lists."""
+        return [value for (value,) in self._fetch(f"SELECT {quote_column(column)} FROM items ORDER BY row")]
+
+    @cached_property
+    def title_index(self) -> "TitleIndex":
+        from tools.title_index import TitleIndex
+
+        return TitleIndex.of(self)
 
     @cached_property
     def bm25(self) -> "BM25":

@@ -140,7 +140,9 @@ class CFArguments(Arguments):
 def query_of(catalog: Catalog, arguments: CFArguments) -> Query:
     """Raises ToolError when an item or the person is unknown, or when nothing is given to go by."""
     if arguments.user_id is not None and not (catalog.cf and catalog.cf.knows(arguments.user_id)):
-        raise ToolError(f"cf_recommend: user_id {arguments.user_id!r} is not in this catalog's interactions; give liked")
+        raise ToolError(
+            f"cf_recommend: user_id {arguments.user_id!r} is not in this catalog's interactions; give liked"
+        )
     if not arguments.liked and arguments.user_id is None:
         raise ToolError("cf_recommend: give at least one item in liked, or a user_id")
     return Query(

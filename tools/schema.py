@@ -66,11 +66,17 @@ class Manifest(BaseModel):
         """Raises CatalogError when the folder holds no catalog this version can read."""
         path = folder / "manifest.json"
         if not path.is_file():
-            raise CatalogError(f"{folder}: no catalog here; build one with: usher catalog build movielens --out {folder}")
+            raise CatalogError(
+                f"{folder}: no catalog here; build one with: usher catalog build movielens --out {folder}"
+            )
         try:
             manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise CatalogError(f"{path}: not a manifest ({str(error).splitlines()[0]}); build the catalog again") from error
+            raise CatalogError(
+                f"{path}: not a manifest ({str(error).splitlines()[0]}); build the catalog again"
+            ) from error
         if manifest.format != FORMAT:
-            raise CatalogError(f"{path}: format {manifest.format}, this version reads {FORMAT}; build the catalog again")
+            raise CatalogError(
+                f"{path}: format {manifest.format}, this version reads {FORMAT}; build the catalog again"
+            )
         return manifest

@@ -1,6 +1,6 @@
 """What a catalog is built from: typed items, interactions, and what is true of every column."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class Source:
     notes: tuple[str, ...] = ()
 
 
-def clean_titles(titles: list[str], years: list[int | None]) -> tuple[list[str], list[tuple[str, ...]]]:
+def clean_titles(titles: Sequence[str], years: Sequence[int | None]) -> tuple[list[str], list[tuple[str, ...]]]:
     """Display titles and their alternates; where two items would read alike, both keep their brackets."""
     cleaned = [clean(title) for title in titles]
     seen: dict[tuple[str, int | None], int] = {}

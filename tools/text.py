@@ -10,8 +10,10 @@ _PLAIN = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "\u0131": "i", "\u2019": "'"}
 )
 STOPWORDS = frozenset(
-    """a an and are as at be by for from has he her his if in into is it its of on or she so that the their them they this
-    to was were which who will with""".split()
+    _WORD.findall(
+        "a an and are as at be by for from has he her his if in into is it its of on or she so that the their them they"
+        " this to was were which who will with"
+    )
 )
 
 

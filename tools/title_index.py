@@ -8,14 +8,18 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
 from tools.text import STOPWORDS
 from tools.titles import normalise
+
+if TYPE_CHECKING:
+    from tools.catalog import Catalog
 
 NUMBERING = frozenset(["part", "vol", "volume", "episode", "chapter", "book"])  # said or left out before a number
 SPELLED = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"]
@@ -25,10 +29,12 @@ SERIES = 3  # titles that begin with the same two words
 CLOSE = 0.15  # matches this far below the best are given too
 ALIKE = 0.88  # OSA similarity of titles whose words are cut differently ("god fahter")
 SHORTEST = 6  # letters of a query in which a slip is forgiven
+LONG = 15  # letters that tell a title with a slip or two among them
+WELL_KNOWN = 1000  # rows from the top whose titles people shorten
 NEAREST = 3  # titles offered for one that was not found
 
 _YEAR = re.compile(r"^(?P<rest>.*\w.*?)[\s,(\[]+(?:from\s+)?(?P<year>(?:1[89]|20)\d\d)\s*[)\]]?\s*$")
-_PARTS = re.compile(r"\s*(?::|;|\s[-–—]\s|,?\s+or[:,]\s)\s*", re.IGNORECASE)  # noqa: RUF001 (dashes of titles)
+_PARTS = re.compile(r"\s*(?:[:;](?=\s)|\s[-–—]\s|,?\s+or[:,]\s)\s*", re.IGNORECASE)  # noqa: RUF001 (dashes of titles)
 
 
 @dataclass(frozen=True)
@@ -61,16 +67,31 @@ def carrying(normalised: str) -> tuple[str, ...]:
     if len(words) > 1 and words[-1] == "1":  # the first of a series is called by its plain name
         words = words[:-1]
     words = [NUMBERS.get(word, word) for word in words]
-    return tuple(word for word in words if word not in STOPWORDS and word not in NUMBERING) or tuple(words)
+    numbering = {word for word, after in pairwise(words) if word in NUMBERING and after.isdigit()}
+    return tuple(word for word in words if word not in STOPWORDS and word not in numbering) or tuple(words)
 
 
 class TitleIndex:
     """Over the rows of a catalog, most popular first: among equal matches the lower row wins."""
 
+    @classmethod
+    def of(cls, catalog: "Catalog") -> Self:
+        """Titles and, where the catalog has such columns, `alternate_titles` and `year`."""
+        has = catalog.manifest.column
+        alternates = has("alternate_titles")
+        names = [(row, str(title)) for row, title in enumerate(catalog.titles)]
+        if alternates is not None and alternates.is_list:
+            others = catalog.values("alternate_titles")
+            names += [(row, str(title)) for row, titles in enumerate(others) for title in titles or ()]
+        year = has("year")
+        known = year is not None and year.type == "integer" and not year.is_list
+        return cls(names, catalog.values("year") if known else [None] * len(catalog))
+
     def __init__(self, names: Iterable[tuple[int, str]], years: Sequence[int | None]) -> None:
         self._years = years  # shape (items,)
         self._names: list[_Name] = []
         self._exact: dict[str, list[int]] = defaultdict(list)  # letters alone -> rows
+        self._cuts: dict[str, int] = {}  # letters alone -> spaces between them
         self._parts: dict[tuple[str, ...], list[int]] = defaultdict(list)  # words of a part of a title -> rows
         self._openings: Counter[tuple[str, ...]] = Counter()  # first two words -> names
         self._holding: dict[str, set[int]] = defaultdict(set)  # word -> positions in _names
@@ -82,11 +103,14 @@ class TitleIndex:
 
     def _add(self, row: int, name: str) -> None:
         normalised = normalise(name)
-        parts = [carrying(normalise(part)) for part in _PARTS.split(name) if part.strip()]
-        known = _Name(row, carrying(normalised), tuple(parts) if len(parts) > 1 else ())
-        rows = self._exact[normalised.replace(" ", "")]
-        if row not in rows:
-            rows.append(row)
+        if not normalised:
+            return
+        parts = [carrying(normalise(part)) for part in _PARTS.split(name)]
+        known = _Name(row, carrying(normalised), tuple(filter(None, parts)) if len(parts) > 1 else ())
+        letters = normalised.replace(" ", "")
+        self._cuts[letters] = normalised.count(" ")
+        if row not in self._exact[letters]:
+            self._exact[letters].append(row)
         for part in known.parts:
             self._parts[part].append(row)
         self._openings[known.words[:2]] += 1
@@ -124,18 +148,21 @@ class TitleIndex:
     def _find(self, title: str) -> list[Match]:
         normalised = normalise(title)
         scores: dict[int, float] = dict.fromkeys(self._exact.get(normalised.replace(" ", ""), ()), 1.0)
+        first, _, rest = normalised.partition(" ")
+        if rest and first not in self._holding and OSA.distance(first, "the") == 1:
+            normalised = rest
         words = carrying(normalised)
         for name, spelt in self._candidates(words):
             score = self._score(name, spelt)
             if score > scores.get(name.row, 0.0):
                 scores[name.row] = score
         if not scores:
-            scores = self._cut_differently(normalised.replace(" ", ""))
+            scores = self._cut_differently(normalised)
         return sorted((Match(row, score) for row, score in scores.items()), key=lambda match: (-match.score, match.row))
 
     def _candidates(self, words: tuple[str, ...]) -> Iterator[tuple[_Name, list[_Spelt]]]:
         """Names that have every word, well or badly spelt, and how they spell it."""
-        ways = [self._spellings(word) for word in words]
+        ways = [self._spellings(word, len(words)) for word in words]
         together = self._with_all(ways)
         for position in together:
             yield self._names[position], _spell(self._names[position], ways)
@@ -143,18 +170,19 @@ class TitleIndex:
             return
         # A slip can make a word of other titles ("taylor" for "tailor"): then the words around it tell the title.
         for index, word in enumerate(words):
-            for position in self._with_all(ways[:index] + ways[index + 1 :]):
+            others = ways[:index] + ways[index + 1 :]
+            for position in self._with_all(others):
                 name = self._names[position]
-                slips = {other: likeness for other in name.words if (likeness := _likeness(word, other))}
+                slips = {other: likeness for other in name.words if (likeness := _likeness(word, other, len(words)))}
                 if slips:
                     yield name, _spell(name, [*ways[:index], slips, *ways[index + 1 :]])
 
-    def _spellings(self, word: str) -> Mapping[str, float]:
+    def _spellings(self, word: str, among: int) -> Mapping[str, float]:
         """Words of titles that `word` may stand for, with their likeness; a word that titles have stands for itself."""
         if word in self._holding:
             return {word: 1.0}
         near = process.extract(word, self._words, scorer=OSA.distance, score_cutoff=_slips(word), limit=20)
-        return {other: likeness for other, _, _ in near if (likeness := _likeness(word, other))}
+        return {other: likeness for other, _, _ in near if (likeness := _likeness(word, other, among))}
 
     def _with_all(self, ways: Sequence[Mapping[str, float]]) -> set[int]:
         """Positions of the names that have a word of each way."""
@@ -166,9 +194,10 @@ class TitleIndex:
         said = tuple(word for word, _ in spelt)
         letters = sum(map(len, said))
         spelling = sum(len(word) * likeness for word, likeness in spelt) / letters
-        if spelling < 1 and letters < SHORTEST:
-            return 0.0
-        return spelling * (self._wholeness(name, said))
+        if spelling == 1:
+            return self._wholeness(name, said)
+        sure = letters >= SHORTEST and (len(said) > 1 or said == name.words)
+        return spelling * self._wholeness(name, said) if sure else 0.0
 
     def _wholeness(self, name: _Name, said: tuple[str, ...]) -> float:
         if said == name.words:
@@ -177,14 +206,15 @@ class TitleIndex:
         if not left:
             return 0.92
         telling = min(len(self._holding[word]) for word in said)
-        if said in name.parts and (len(said) > 1 or said == name.parts[0] or (telling <= 2 and len(said[0]) >= 7)):
+        known = name.row < WELL_KNOWN  # people shorten the titles that everyone knows
+        if said in name.parts and (said == name.parts[0] or (known and (len(said) > 1 or telling <= 2))):
             return 0.87 if len(said) > 1 else 0.8
-        share = 1 - sum(map(len, left)) / sum(map(len, name.words))
         if name.words[-1].isdigit() and name.words[-1] in left:
             return 0.0  # a sequel is another title
+        share = 1 - sum(map(len, left)) / sum(map(len, name.words))
         match len(set(said)):
             case 1:
-                told = telling <= 2 and len(said[0]) >= 7 and share >= 0.45
+                told = known and telling <= 2 and len(said[0]) >= SHORTEST and share >= 0.45
             case 2:
                 series = self._openings[said] >= SERIES
                 told = said == name.words[:2] and (series or (telling <= self._rare and share >= 0.45))
@@ -192,15 +222,17 @@ class TitleIndex:
                 told = share >= (0.4 if _in_order(said, name.words) else 0.5)
         return 0.5 + 0.3 * share if told else 0.0
 
-    def _cut_differently(self, letters: str) -> dict[int, float]:
-        """Titles whose letters are nearly the same, wherever the words are cut."""
+    def _cut_differently(self, normalised: str) -> dict[int, float]:
+        """Titles of nearly the same letters, long or with their words cut elsewhere: "god fahter"."""
+        letters, cuts = normalised.replace(" ", ""), normalised.count(" ")
         if len(letters) < SHORTEST:
             return {}
         near = process.extract(letters, self._letters, scorer=OSA.normalized_similarity, score_cutoff=ALIKE, limit=5)
         return {
             row: 0.9 * similarity
             for other, similarity, _ in near
-            if _digits(other) == _digits(letters) and other[0] == letters[0]
+            if other[0] == letters[0] and _digits(other) == _digits(letters)
+            if len(letters) >= LONG or self._cuts[other] != cuts
             for row in self._exact[other]
         }
 
@@ -212,11 +244,22 @@ def _slips(word: str) -> int:
     return 1 if len(word) < 9 else 2
 
 
-def _likeness(word: str, other: str) -> float:
-    """OSA similarity of a word to the one it may be a slip for; 0 where it is another word."""
-    if OSA.distance(word, other, score_cutoff=_slips(word)) > _slips(word) or _digits(other):
+def _likeness(word: str, other: str, among: int) -> float:
+    """OSA similarity of a word, one of `among`, to the one it may be a slip for; 0 where it is rather another word.
+
+    One letter for another makes another word too easily ("mass" and "mask", "ringer" and "singer"), and so does an s at
+    the end of a title of one word; three words or more tell a title whatever has become of one of them.
+    """
+    distance = OSA.distance(word, other)
+    if distance > _slips(word) or _digits(other):
         return 0.0
-    return OSA.normalized_similarity(word, other) if word[0] == other[0] or len(word) > 5 else 0.0
+    if among < 3 and len(word) == len(other) and sorted(word) != sorted(other):
+        least = 6 if among == 2 else 8
+        if len(word) < least or word[0] != other[0]:
+            return 0.0
+    if among == 1 and (distance > 1 or word in (other + "s", other[:-1])):
+        return 0.0
+    return OSA.normalized_similarity(word, other)
 
 
 def _spell(name: _Name, ways: Sequence[Mapping[str, float]]) -> list[_Spelt]:

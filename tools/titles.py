@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from tools.text import fold
 
 # Articles that catalogs write last ("Matrix, The"). Capital letter required, so that an enumeration is left alone.
-_ARTICLES = "The|An|A|Le|La|Les|L['\u2019]|Une|Un|Des|Il|Lo|Gli|I|El|Los|Las|Una|Der|Die|Das|Den|Det|Ein|Eine|En|Ett|De|Het|Os|As|O"
+_ARTICLES = (
+    "The|An|A|Le|La|Les|L['\u2019]|Une|Un|Des|Il|Lo|Gli|I|El|Los|Las|Una|Der|Die|Das|Den|Det|Ein|Eine|En|Ett|De|Het"
+    "|Os|As|O"
+)
 _INVERTED = re.compile(rf"^(?P<rest>.+), (?P<article>{_ARTICLES})$", re.DOTALL)
 _ALSO = re.compile(r"^(?:a\.?k\.?a\.?|also known as|or)\s+", re.IGNORECASE)
 _YEAR = re.compile(r"^(?P<rest>.*\S)\s*\((?P<year>(?:1[0-9]|20)\d\d)\)\s*$", re.DOTALL)

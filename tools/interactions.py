@@ -1,0 +1,72 @@
+"""What people did with items: who, which item and, where the file has them, the rating and the time."""
+
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tools.errors import CatalogError
+from tools.source import INTERACTIONS
+from tools.tabular import Table, read_table
+
+MOST_UNKNOWN = 0.01  # share of interactions that may name an item that is not there; they are left out
+USERS = ("user_id", "user", "userid", "reader_id", "customer_id", "member_id", "person_id")
+ITEMS = ("item_id", "item", "itemid")
+RATINGS = ("rating", "score", "stars")
+TIMES = ("timestamp", "time", "date", "created_at")
+
+
+def read_interactions(path: Path, ids: pa.ChunkedArray, id_name: str) -> tuple[pa.Table, list[str]]:
+    """A table of source.INTERACTIONS and notes on what was left out; `id_name` is what the items file calls the id.
+
+    Raises CatalogError naming file, line and column of what cannot be used.
+    """
+    table = read_table(path)
+    user, item = table.find(USERS), table.find([*ITEMS, id_name])
+    if user is None or item is None:
+        lacking = "the person; name it user_id" if user is None else f"the item; name it item_id or {id_name}"
+        raise CatalogError(f"{path}: line 1: no column for {lacking} (there are {', '.join(table.named.values())})")
+    rating, time = table.find(RATINGS), table.find(TIMES)
+    empty = pa.nulls(len(table))
+    found = pa.table(
+        {
+            "user_id": table.texts(user),
+            "item_id": table.texts(item),
+            "rating": (empty if rating is None else _ratings(table, rating)).cast(pa.float64()),
+            "timestamp": (empty if time is None else _seconds(table, time)).cast(pa.int64()),
+        },
+        INTERACTIONS,
+    )
+    notes = list(table.notes)
+    known = pc.is_in(found["item_id"], value_set=ids.combine_chunks())
+    unknown = len(found) - (pc.sum(known).as_py() or 0)
+    if unknown:
+        first = pc.index(known, False).as_py()
+        if unknown > MOST_UNKNOWN * len(found):
+            problem = f"{found['item_id'][first].as_py()!r} is not among the items ({unknown:,} of {len(found):,} are not)"
+            table.fail(first, item, problem)
+        notes.append(f"{path.name}: left out {unknown:,} of {len(found):,} rows, whose items are not among the items")
+    latest = _latest(found.filter(known))
+    repeats = len(found) - unknown - len(latest)
+    if repeats:
+        notes.append(f"{path.name}: left out {repeats:,} rows: of several for one person and item the latest counts")
+    return latest, notes
+
+
+def _ratings(table: Table, name: str) -> pa.ChunkedArray:
+    texts = table.texts(name)
+    try:
+        numbers = texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        numbers = None
+    if numbers is None or not pc.all(pc.is_finite(numbers)).as_py():
+        for row, text in enumerate(texts.to_pylist()):
+            if not _is_number(text):
+                table.fail(row, name, f"{text!r} is no number")
+    return numbers
+
+
+def _is_number(text: str) -> bool:
+    return pc.match_substring_regex(pa.array([text]), "").as_py()
