@@ -37,9 +37,12 @@ def build(source: Source, out: Path, report: Report = lambda _: None) -> Manifes
     try:
         with replacing(out.absolute()) as folder:
             manifest = _fill(folder, source, out, report)
-    except (OSError, duckdb.IOException) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise CatalogError(f"{out}: cannot be written: {reason}") from error
+    except duckdb.IOException as error:
+        raise CatalogError(f"{out}: cannot be written: {str(error).splitlines()[0]}") from error
+    except OSError as error:
+        if error.errno is None:  # not the file system's: a library's own error under that name
+            raise
+        raise CatalogError(f"{out}: cannot be written: {error.strerror}") from error
     return manifest
 
 

@@ -5,6 +5,7 @@ import datetime
 import json
 import re
 from collections.abc import Callable, Sequence
+from math import isnan
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -44,7 +45,7 @@ def narrow(array: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Doubles that are all whole as integers, with NaN as missing; other types as they are."""
     if not pa.types.is_floating(array.type):
         return array
-    return _number_array([None if number is None or number != number else number for number in array.to_pylist()])
+    return _number_array([None if number is None or isnan(number) else number for number in array.to_pylist()])
 
 
 def _each(cells: Sequence[str | None], parse: Callable[[str], T | None], kind: str) -> list[T | None] | None:
@@ -137,7 +138,9 @@ def _array(cell: str) -> list[Any] | None:
 
 def _delimited(cells: Sequence[str | None]) -> pa.Array | None:
     for mark, is_list in (("|", _is_piped), (";", _is_short), (", ", _is_enumeration)):
-        lists = [None if cell is None else [part for each in cell.split(mark) if (part := each.strip())] for cell in cells]
+        lists = [
+            None if cell is None else [part for each in cell.split(mark) if (part := each.strip())] for cell in cells
+        ]
         filled = [elements for elements in lists if elements]
         if sum(len(elements) > 1 for elements in filled) > 0 and is_list(filled):
             return _list_array(lists)
@@ -154,13 +157,19 @@ def _is_short(lists: list[list[str]]) -> bool:
 
 
 def _is_enumeration(lists: list[list[str]]) -> bool:
-    """After a comma the elements must recur, and those in later places also stand first: "Tolkien, J. R. R." is one text."""
-    if _long(lists, 40) >= 0.05 or sum(len(elements) > 1 for elements in lists) < 0.1 * len(lists):
-        return False
+    """Commas stand in texts of all kinds. In a list the elements recur, their number varies, and those in later places
+    stand first elsewhere: neither "Tolkien, J. R. R." nor "Paris, France" is one.
+    """
     elements = [element for each in lists for element in each]
     first = {each[0] for each in lists}
     later = [element for each in lists for element in each[1:]]
-    return len(set(elements)) <= len(elements) / 2 and sum(element in first for element in later) >= 0.3 * len(later)
+    return (
+        _long(lists, 40) < 0.05
+        and len(set(elements)) <= len(elements) / 2
+        and len({len(each) for each in lists}) >= 3
+        and sum(element in first for element in later) >= 0.1 * len(later)
+        and sum(len(each) > 1 for each in lists) >= 0.1 * len(lists)
+    )
 
 
 def _long(lists: list[list[str]], limit: int) -> float:

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 from tools.errors import CatalogError
 from tools.inference import Misfit, infer, narrow
 from tools.interactions import read_interactions
+from tools.names import unused
 from tools.schema import Column
 from tools.source import Source, add_rating_columns, clean_titles, describe
-from tools.tabular import SUFFIXES, Table, read_table, unused
+from tools.tabular import SUFFIXES, Table, read_table
 from tools.titles import split_year
 
 TITLES = ("title", "name")

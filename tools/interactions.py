@@ -16,6 +16,8 @@ USERS = ("user_id", "user", "userid", "reader_id", "customer_id", "member_id", "
 ITEMS = ("item_id", "item", "itemid")
 RATINGS = ("rating", "score", "stars")
 TIMES = ("timestamp", "time", "date", "created_at")
+_FINITE = "CASE WHEN isfinite(try_cast(cell AS DOUBLE)) THEN try_cast(cell AS DOUBLE) END"
+_SECONDS = "coalesce(try_cast(try_cast(cell AS DOUBLE) AS BIGINT), epoch(try_cast(cell AS TIMESTAMP))::BIGINT)"
 
 
 def read_interactions(path: Path, ids: pa.ChunkedArray, id_name: str) -> tuple[pa.Table, list[str]]:
@@ -34,8 +36,12 @@ def read_interactions(path: Path, ids: pa.ChunkedArray, id_name: str) -> tuple[p
         {
             "user_id": table.texts(user),
             "item_id": table.texts(item),
-            "rating": (empty if rating is None else _ratings(table, rating)).cast(pa.float64()),
-            "timestamp": (empty if time is None else _seconds(table, time)).cast(pa.int64()),
+            "rating": (
+                empty if rating is None else _convert(table, rating, table.texts(rating), _FINITE, "number")
+            ).cast(pa.float64()),
+            "timestamp": (empty if time is None else _convert(table, time, table.columns[time], _SECONDS, "time")).cast(
+                pa.int64()
+            ),
         },
         INTERACTIONS,
     )
@@ -45,7 +51,9 @@ def read_interactions(path: Path, ids: pa.ChunkedArray, id_name: str) -> tuple[p
     if unknown:
         first = pc.index(known, False).as_py()
         if unknown > MOST_UNKNOWN * len(found):
-            problem = f"{found['item_id'][first].as_py()!r} is not among the items ({unknown:,} of {len(found):,} are not)"
+            problem = (
+                f"{found['item_id'][first].as_py()!r} is not among the items ({unknown:,} of {len(found):,} are not)"
+            )
             table.fail(first, item, problem)
         notes.append(f"{path.name}: left out {unknown:,} of {len(found):,} rows, whose items are not among the items")
     latest = _latest(found.filter(known))
@@ -55,18 +63,22 @@ def read_interactions(path: Path, ids: pa.ChunkedArray, id_name: str) -> tuple[p
     return latest, notes
 
 
-def _ratings(table: Table, name: str) -> pa.ChunkedArray:
-    texts = table.texts(name)
-    try:
-        numbers = texts.cast(pa.float64())
-    except pa.ArrowInvalid:
-        numbers = None
-    if numbers is None or not pc.all(pc.is_finite(numbers)).as_py():
-        for row, text in enumerate(texts.to_pylist()):
-            if not _is_number(text):
-                table.fail(row, name, f"{text!r} is no number")
-    return numbers
+def _convert(table: Table, name: str, cells: pa.ChunkedArray, sql: str, wanted: str) -> pa.ChunkedArray:
+    """The cells as a SQL expression over `cell` reads them. Raises CatalogError where it gives nothing for a cell."""
+    with closing(duckdb.connect()) as con:
+        con.register("given", pa.table({"cell": cells.cast(pa.string())}))
+        values = con.sql(f"SELECT {sql} AS value FROM given").to_arrow_table()["value"]
+    row = pc.index(pc.greater(pc.is_null(values).cast(pa.int8()), pc.is_null(cells).cast(pa.int8())), True).as_py()
+    if row >= 0:
+        table.fail(row, name, f"{cells[row].as_py()!r} is no {wanted}")
+    return values
 
 
-def _is_number(text: str) -> bool:
-    return pc.match_substring_regex(pa.array([text]), "").as_py()
+def _latest(found: pa.Table) -> pa.Table:
+    """Of several rows for one person and item the latest, which is the last where times are alike or not given."""
+    with closing(duckdb.connect()) as con:
+        con.register("found", found.append_column("position", pa.array(range(len(found)), pa.int64())))
+        return con.sql(
+            "SELECT user_id, item_id, rating, timestamp FROM found QUALIFY row_number() OVER"
+            " (PARTITION BY user_id, item_id ORDER BY timestamp DESC NULLS LAST, position DESC) = 1"
+        ).to_arrow_table()

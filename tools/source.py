@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from tools.literals import quote_column
+from tools.names import unused
 from tools.schema import Column, ColumnType
 from tools.titles import clean
 
@@ -66,8 +67,10 @@ def add_rating_columns(items: pa.Table, interactions: pa.Table | None) -> pa.Tab
             " (SELECT item_id, count(*) AS count, avg(rating) AS mean FROM interactions GROUP BY item_id)"
             " USING (item_id) ORDER BY position"
         ).to_arrow_table()
-    items = items.append_column("rating_count", found["count"].cast(pa.int64()))
-    return items if found["mean"].null_count == len(found) else items.append_column("rating_mean", found["mean"])
+    items = items.append_column(unused("rating_count", items.column_names), found["count"].cast(pa.int64()))
+    if found["mean"].null_count == len(found):
+        return items
+    return items.append_column(unused("rating_mean", items.column_names), found["mean"])
 
 
 def describe(items: pa.Table, notes: Mapping[str, str]) -> tuple[Column, ...]:

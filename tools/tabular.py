@@ -4,11 +4,10 @@ import csv
 import gzip
 import io
 import json
-import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,13 +19,13 @@ from numpy.typing import NDArray
 
 from tools.errors import CatalogError
 from tools.inference import narrow
-from tools.text import fold
+from tools.names import plain_name, unused
 
 SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
 CHUNK = 65_536  # csv rows turned into Arrow at once
 DELIMITERS = ",;\t"
 
-_Columns = list[tuple[str, pa.ChunkedArray | None]]  # named as in the file; None for what is nested deeper than a list
+_Columns = list[tuple[str, pa.ChunkedArray | None]]  # by the file's names; None for what is nested
 
 
 @dataclass(frozen=True)
@@ -90,19 +89,6 @@ def read_table(path: Path) -> Table:
     return _table(path, columns, lines)
 
 
-def plain_name(raw: str) -> str:
-    """The name in lower ASCII letters, digits and underscores: "releaseDate" and "Release date" are release_date."""
-    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", raw)
-    name = re.sub(r"[^a-z0-9]+", "_", fold(split)).strip("_")
-    return f"n_{name}" if name[:1].isdigit() else name
-
-
-def unused(name: str, taken: Iterable[str]) -> str:
-    """The name, with a number after it where it is taken."""
-    names = (name if number == 1 else f"{name}_{number}" for number in count(1))
-    return next(name for name in names if name not in taken)
-
-
 def _table(path: Path, columns: _Columns, lines: NDArray[np.int64]) -> Table:
     kept, named, notes = dict[str, pa.ChunkedArray](), dict[str, str](), list[str]()
     for position, (raw, cells) in enumerate(columns, start=1):
@@ -120,8 +106,8 @@ def _open(path: Path) -> io.TextIOWrapper:
     return io.TextIOWrapper(_open_binary(path), encoding="utf-8-sig", newline="")
 
 
-def _open_binary(path: Path) -> io.BufferedIOBase:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+def _open_binary(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    return gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb")
 
 
 def _undecodable(path: Path) -> int:
@@ -198,7 +184,9 @@ def _records(path: Path, lines: io.TextIOWrapper) -> Iterator[tuple[int, dict[st
         except (ValueError, RecursionError) as error:
             raise CatalogError(f"{path}: line {number}: not JSON: {error}") from error
         if not isinstance(record, dict):
-            raise CatalogError(f"{path}: line {number}: not a JSON object; a line is one item, with its columns as names")
+            raise CatalogError(
+                f"{path}: line {number}: not a JSON object; a line is one item, with its columns as names"
+            )
         yield number, record
 
 
@@ -216,7 +204,7 @@ def _from_json(values: list[Any]) -> pa.ChunkedArray | None:
     if elements is None:
         return None
     rest = iter(elements.to_pylist())
-    nested = [None if each is None else [element for element in islice(rest, len(each))] for each in lists]
+    nested = [None if each is None else list(islice(rest, len(each))) for each in lists]
     return pa.chunked_array([pa.array(nested, pa.list_(elements.type))])
 
 
@@ -226,8 +214,10 @@ def _scalars(values: list[Any]) -> pa.Array | None:
         return None
     if kinds == {bool}:
         return pa.array(values, pa.bool_())
-    if kinds and kinds <= {int, float} and all(value is None or abs(value) < LARGEST for value in values):
-        return pa.array(values, pa.int64() if kinds == {int} else pa.float64(), safe=False)
+    if kinds == {int} and all(value is None or abs(value) < 2**63 for value in values):
+        return pa.array(values, pa.int64())
+    if float in kinds and kinds <= {int, float}:
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
     texts = (value if value is None or isinstance(value, str) else json.dumps(value) for value in values)
     return pa.array([text.strip() or None if text else None for text in texts], pa.string())
 

@@ -126,10 +126,16 @@ class TitleIndex:
         matches = self._find(title) if year is None or not title.rstrip().endswith((")", "]")) else []
         return [match for match in matches if match.score >= matches[0].score - CLOSE]
 
-    def exact(self, normalised: str, year: int | None = None) -> list[int]:
-        """Rows with that normalised title and, if a year is given, of that year, most popular first."""
-        rows = self._exact.get(normalised.replace(" ", ""), [])
-        return sorted(row for row in rows if year is None or self._is_of(row, year))
+    def named(self, normalised: str) -> list[int]:
+        """Rows with exactly that title, or else well-known ones with that part of a title, most popular first."""
+        letters, words = normalised.replace(" ", ""), carrying(normalised)
+        if letters in self._cuts and normalised.count(" ") <= self._cuts[letters]:
+            return sorted(self._exact[letters])
+        return sorted(row for row in self._parts.get(words, ()) if row < WELL_KNOWN) if len(words) > 1 else []
+
+    def of_year(self, rows: Iterable[int], year: int) -> list[int]:
+        """Those of the rows whose year is that one or beside it, or is not known."""
+        return [row for row in rows if (known := self._years[row]) is None or abs(known - year) <= 1]
 
     def nearest(self, title: str) -> list[int]:
         """Rows of the titles that look most like it."""
@@ -137,12 +143,9 @@ class TitleIndex:
         found = process.extract(wanted, self._letters, scorer=fuzz.ratio, limit=NEAREST, score_cutoff=50)
         return list(dict.fromkeys(min(self._exact[letters]) for letters, _, _ in found))
 
-    def _is_of(self, row: int, year: int) -> bool:
-        known = self._years[row]
-        return known is None or abs(known - year) <= 1
-
     def _in_year(self, matches: list[Match], year: int) -> list[Match]:
-        of_year = [match for match in matches if self._is_of(match.row, year)]
+        rows = self.of_year((match.row for match in matches), year)
+        of_year = [match for match in matches if match.row in rows]
         return [match for match in of_year if match.score >= of_year[0].score - CLOSE]
 
     def _find(self, title: str) -> list[Match]:
