@@ -155,10 +155,10 @@ def catalog_build(
 ) -> None:
     """Build a catalog: tables, documents, indexes, and a manifest."""
     from tools.build import build
-    from tools.ingest import read_folder
+    from tools.ingest import folder_source
     from tools.movielens import movielens_source
 
-    read = movielens_source(with_facts=facts) if source == "movielens" else read_folder(Path(source))
+    read = movielens_source(with_facts=facts) if source == "movielens" else folder_source(Path(source))
     _print_catalog(build(read, out))
 
 

@@ -16,13 +16,24 @@ from agent.evidence import Pick
 from tools.schema import Manifest
 
 WORD = re.compile(r"[^\W_]+(?:['’.\-][^\W_]+)*")
+PRONOUNS = frozenset("it its it's this that they their these those he she his her".split())
+DECIMAL = re.compile(r"\d+\.\d+")
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+")
 
 
 def fold(text: str) -> str:
-    """Lower case without accents."""
-    decomposed = unicodedata.normalize("NFKD", text.replace("’", "'"))
-    return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
+    """Lower case without accents, one character for each of the composed text, so that places in it stay the same."""
+    return "".join(_fold_one(char) for char in compose(text))
+
+
+def compose(text: str) -> str:
+    """Accents as part of their letters, one kind of apostrophe."""
+    return unicodedata.normalize("NFC", text).replace("’", "'")
+
+
+def _fold_one(char: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", char.casefold())
+    return next((part for part in decomposed if not unicodedata.combining(part)), " ")
 
 
 def stem(word: str) -> str:
@@ -40,7 +51,8 @@ def stems(text: str) -> set[str]:
     found = set()
     for word in WORD.findall(fold(text)):
         found.add(stem(word))
-        found.update(stem(part) for part in re.split(r"[-.]", word))
+        if not DECIMAL.fullmatch(word):
+            found.update(stem(part) for part in re.split(r"[-.]", word))
     return found
 
 
@@ -65,6 +77,10 @@ class Checker:
     neutral: frozenset[str]
 
     @cached_property
+    def _said(self) -> set[str]:
+        return stems(self.said)
+
+    @cached_property
     def _vocabulary(self) -> set[str]:
         return {word for column in self.manifest.enumerated() for value in column.values or () for word in stems(value)}
 
@@ -85,50 +101,65 @@ class Checker:
             for pick, document in zip(self.picks, self.documents, strict=True)
         ]
 
-    def unsupported(self, sentence: str) -> list[str]:
-        """The words of a sentence that nothing supports, as they stand in it."""
-        text = sentence.replace("’", "'")
-        folded = fold(text)
-        if len(folded) != len(text):  # folding changed lengths (ligatures): compare on the folded text alone
-            text = folded
-        named: list[int] = []
-        for pattern, index in self._titles:
-            for match in pattern.finditer(folded):
-                named.append(index)
-                blank = " " * (match.end() - match.start())
-                folded = folded[: match.start()] + blank + folded[match.end() :]
-                text = text[: match.start()] + blank + text[match.end() :]
+    def named(self, sentence: str) -> tuple[int, ...]:
+        """Indices of the picks a sentence names."""
+        return self._without_titles(sentence)[1]
+
+    def unsupported(self, sentence: str, before: tuple[int, ...] = ()) -> list[str]:
+        """The words of a sentence that nothing supports, as they stand in it.
+
+        `before` are the picks the last sentence was about: "It is ..." is about them too.
+        """
+        text, named = self._without_titles(sentence)
+        words = list(WORD.finditer(text))
+        if not named and words and fold(words[0].group()) in PRONOUNS:
+            named = before
         scope = [self._evidence[index] for index in named] or self._evidence
         held = set.intersection(*scope) if scope else set()
         some = set.union(*scope) if scope else set()
-        said = stems(self.said)
         bad = []
-        for match in WORD.finditer(text):
-            word = match.group()
-            # Hyphenated and dotted words stand when all their parts do.
-            if not all(self._stands(part, held, some, said, bool(named), match) for part in re.split(r"[-.]", word)):
-                bad.append(word)
+        for match in words:
+            # A hyphenated or dotted word stands when all its parts do; a number with a fraction is one thing.
+            parts = [match.group()] if DECIMAL.fullmatch(match.group()) else re.split(r"[-.]", match.group())
+            if not all(self._stands(part, match, held, some, bool(named)) for part in parts):
+                bad.append(match.group())
         return bad
 
-    def _stands(
-        self, part: str, held: set[str], some: set[str], said: set[str], named: bool, match: re.Match[str]
-    ) -> bool:
+    def _without_titles(self, sentence: str) -> tuple[str, tuple[int, ...]]:
+        """The sentence with every pick's title blanked out, and which picks those were."""
+        text = compose(sentence)
+        folded = fold(text)
+        named: dict[int, None] = {}
+        for pattern, index in self._titles:
+            for match in pattern.finditer(folded):
+                named[index] = None
+                blank = " " * (match.end() - match.start())
+                folded = folded[: match.start()] + blank + folded[match.end() :]
+                text = text[: match.start()] + blank + text[match.end() :]
+        return text, tuple(named)
+
+    def _stands(self, part: str, match: re.Match[str], held: set[str], some: set[str], named: bool) -> bool:
         base = stem(fold(part))
         if base in held:
             return True
-        if base in self._vocabulary and part.islower() or base in self._vocabulary:
+        if base in self._vocabulary:
             # An attribute must be true of every item the sentence is about, or be the wish itself.
-            return not named and base in said
-        if base in some or base in said:
+            return not named and base in self._said
+        if base in some or base in self._said:
             return True
         if part[0].isdigit():
-            return part.isdigit() and int(part) <= len(self.picks) or _decade(base, some)
-        starts = not match.string[: match.start()].strip(" \t\"'“”‘’-–—*•():0123456789.")
-        return base in self.neutral and (part.islower() or starts or part == "I" or part.startswith("I'"))
+            return (part.isdigit() and int(part) <= len(self.picks)) or _decade(base, some)
+        opens = not match.string[: match.start()].strip(" \t\n\"'-*•():0123456789.")
+        return base in self.neutral and (part.islower() or opens or part == "I")
 
     def check(self, text: str) -> list[str]:
         """Every unsupported word of a whole reply."""
-        return [word for sentence in split(text, self.picks) for word in self.unsupported(sentence)]
+        bad: list[str] = []
+        before: tuple[int, ...] = ()
+        for sentence in split(text, self.picks):
+            bad += self.unsupported(sentence, before)
+            before = self.named(sentence) or before
+        return bad
 
 
 def _values(pick: Pick) -> set[str]:
@@ -140,7 +171,7 @@ def _values(pick: Pick) -> set[str]:
                 continue
             words |= stems(str(part))
             if isinstance(part, float):
-                words |= {f"{part:.0f}", *f"{part:.1f}".split("."), f"{part:.1f}"}
+                words |= {f"{part:.0f}", f"{part:.1f}", f"{part:g}"}
     return words
 
 

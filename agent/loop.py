@@ -137,7 +137,7 @@ def _reply(
 ) -> Iterator[str]:
     """Checked pieces of the reply, whatever the act."""
     noun = agent.catalog.manifest.noun
-    said = " ".join([text, *(exchange.user for exchange in session.exchanges[-2:]), plan.text()])
+    said = " ".join([text, *(exchange.user for exchange in session.exchanges[-2:])])
     documents = tuple(agent.catalog.document(pick.item.row) for pick in picks)
     checker = Checker(agent.catalog.manifest, picks, documents, said, agent.neutral)
     if plan.act == "ask":

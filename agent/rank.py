@@ -29,8 +29,9 @@ def diversify(vectors: NDArray[np.float32], scores: Scores, count: int, diversit
 
     Relevance is the score scaled to 0..1, likeness the cosine to the nearest pick; `diversity` weighs the second.
     """
-    spread = float(np.ptp(scores)) or 1.0
-    relevance = (scores - scores.min(initial=np.inf)) / spread if len(scores) else scores
+    if not len(scores):
+        return np.empty(0, dtype=np.int64)
+    relevance = (scores - scores.min()) / (float(np.ptp(scores)) or 1.0)
     likeness = np.nan_to_num(vectors @ vectors.T)
     nearest = np.zeros(len(scores), dtype=np.float32)
     picked: list[int] = []

@@ -24,8 +24,10 @@ def write(
     for attempt in range(TRIES):
         refused = None
         request = Request("writer", messages, MAX_TOKENS, temperature=0.0 if attempt == 0 else 0.7, seed=attempt)
+        before: tuple[int, ...] = ()
         for sentence in _sentences(engine.stream(request), checker.picks):
-            refused = checker.unsupported(sentence)
+            refused = checker.unsupported(sentence, before)
+            before = checker.named(sentence) or before
             if refused:
                 notes.append(f"writer: unsupported: {', '.join(refused[:5])}")
                 break

@@ -20,10 +20,11 @@ KNOWN = 1000  # rows from the top whose titles people write without capitals
 WELL_KNOWN = 300  # and write so even where they are two everyday words ("toy story")
 
 _WORD = re.compile(r"&|[^\W_]+(?:['\u2019.·*-][^\W_]+)*")
-_YEAR = re.compile(r"['\"\u201d\u2019]?,?\s*[(\[]?(?P<year>(?:1[89]|20)\d\d)\b[)\]]?")
+_YEAR = re.compile(r"(?:[!.?'\"\u2019\u201d]*\s*[(\[]|['\"\u2019\u201d]?,?\s+)(?P<year>(?:1[89]|20)\d\d)\b[)\]]?")
 _END = re.compile(r"[!?;\n\"\u201c\u201d()\[\]]|[.…](?:\s|$)")
 _SEQUEL = re.compile(r"[2-9]|1\d|ii|iii|iv|vi|vii|viii|ix", re.IGNORECASE)
 _ABBREVIATIONS = frozenset({"dr", "mr", "mrs", "ms", "vol", "st", "vs", "jr", "inc"})
+_CONJUNCTIONS = frozenset({"and", "or", "but", "with", "too", "also"})
 _QUOTES = frozenset("\"'\u201c\u201d\u2018\u2019")
 
 
@@ -89,7 +90,7 @@ class _Reader:
         """How surely these words are meant as the title; 0 where they may mean anything."""
         if self._is_quoted(first, end):
             return 1.0
-        if self._goes_on(end):
+        if self._goes_on(end) or self._is_one_of_a_kind(first, end):
             return 0.0
         if self._capitals_tell and self._is_capital(first, end):
             return 0.9
@@ -105,7 +106,7 @@ class _Reader:
 
     def _is_joined(self, word: int) -> bool:
         """Whether a title can go on over the next word: not past the end of a sentence, a quote or a bracket."""
-        return self.words[word][0].lower() in _ABBREVIATIONS or not _END.search(self._gap(word))
+        return self._lower(word) in _ABBREVIATIONS or not _END.search(self._gap(word))
 
     def _is_quoted(self, first: int, end: int) -> bool:
         start, stop = self.words[first].start(), self.words[end].end()
@@ -121,17 +122,36 @@ class _Reader:
         return numbered or (gap.startswith(":") and following[0].isupper())
 
     def _is_capital(self, first: int, end: int) -> bool:
-        """Capitals on all words that carry meaning, and not for another reason: a new sentence, a name."""
+        """Capitals on all words that carry meaning, and not for another reason: a new sentence, a name, a shout."""
         span = range(first, end + 1)
-        carry = [word for word in span if self.words[word][0].lower() not in STOPWORDS] or list(span)
-        if not all(self._is_upper(word) or self.words[word][0].isdigit() for word in carry):
+        pronoun = all(self._lower(word) in STOPWORDS for word in span)
+        carry = [word for word in span if pronoun or self._lower(word) not in STOPWORDS]
+        if not all(self.words[word][0][0].isupper() or self.words[word][0][0].isdigit() for word in carry):
             return False
         if len(carry) > 1:
             return any(map(self._is_upper, carry))
-        beside = (
-            first > 0 and self._gap(first - 1).isspace() and self._is_upper(first - 1) and not self._opens(first - 1)
-        ) or (end + 1 < len(self.words) and self._gap(end).isspace() and self._is_upper(end + 1))
-        return self._is_upper(carry[0]) and not self._opens(carry[0]) and not beside
+        (word,) = carry
+        shouted = len(self.words[word][0]) > 1 and self.words[word][0].isupper()
+        if not self._is_upper(word) or self._opens(word) or shouted or (pronoun and not self._stands_alone(word)):
+            return False
+        return not any(self._is_name_with(word, beside) for beside in (first - 1, end + 1))
+
+    def _is_name_with(self, word: int, beside: int) -> bool:
+        """Whether a capital word is rather part of a name: "Amy Adams"."""
+        if not 0 <= beside < len(self.words) or not self._gap(min(word, beside)).isspace():
+            return False
+        return self._is_upper(beside) and not self._opens(beside)
+
+    def _is_one_of_a_kind(self, first: int, end: int) -> bool:
+        """Whether a single word has an article that makes it a common noun: "an Oscar", "a rocky road"."""
+        return first in (end, end - 1) and end > 0 and self.words[end - 1][0] in ("a", "an")
+
+    def _stands_alone(self, word: int) -> bool:
+        """Whether no sentence goes on after a word, as it would after a pronoun: "Have you seen It?"."""
+        return word + 1 == len(self.words) or not self._gap(word).isspace() or self._lower(word + 1) in _CONJUNCTIONS
+
+    def _lower(self, word: int) -> str:
+        return self.words[word][0].lower()
 
     def _is_upper(self, word: int) -> bool:
         return self.words[word][0][0].isupper() and self.words[word][0] != "I"

@@ -19,7 +19,8 @@ STOPWORDS = frozenset(
 
 def fold(text: str) -> str:
     """Lower case without accents: "Amélie" is "amelie", "Ødipus" is "odipus"; apostrophes are straight ones."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_PLAIN))
+    plain = unicodedata.normalize("NFKD", text).casefold().translate(_PLAIN)
+    decomposed = unicodedata.normalize("NFKD", plain)  # again, for what casefold made
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
@@ -27,7 +28,7 @@ def stem(word: str) -> str:
     """The singular of an English plural (the S-stemmer of Harman 1991); other words as they are."""
     if len(word) < 4 or not word.endswith("s"):
         return word
-    if word.endswith("ies") and not word.endswith(("aies", "eies")):
+    if len(word) > 4 and word.endswith("ies") and not word.endswith(("aies", "eies")):
         return word[:-3] + "y"
     if word.endswith("es") and not word.endswith(("aes", "ees", "oes")):
         return word[:-1]

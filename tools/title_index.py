@@ -92,7 +92,7 @@ class TitleIndex:
         self._names: list[_Name] = []
         self._exact: dict[str, list[int]] = defaultdict(list)  # letters alone -> rows
         self._cuts: dict[str, int] = {}  # letters alone -> spaces between them
-        self._parts: dict[tuple[str, ...], list[int]] = defaultdict(list)  # words of a part of a title -> rows
+        self._parts: dict[str, set[int]] = defaultdict(set)  # part of a title, of two words or more -> rows
         self._openings: Counter[tuple[str, ...]] = Counter()  # first two words -> names
         self._holding: dict[str, set[int]] = defaultdict(set)  # word -> positions in _names
         for row, name in names:
@@ -105,14 +105,15 @@ class TitleIndex:
         normalised = normalise(name)
         if not normalised:
             return
-        parts = [carrying(normalise(part)) for part in _PARTS.split(name)]
-        known = _Name(row, carrying(normalised), tuple(filter(None, parts)) if len(parts) > 1 else ())
+        parts = [part for part in map(normalise, _PARTS.split(name)) if part]
+        known = _Name(row, carrying(normalised), tuple(map(carrying, parts)) if len(parts) > 1 else ())
         letters = normalised.replace(" ", "")
         self._cuts[letters] = normalised.count(" ")
         if row not in self._exact[letters]:
             self._exact[letters].append(row)
-        for part in known.parts:
-            self._parts[part].append(row)
+        for part, words in zip(parts, known.parts, strict=False):
+            if len(words) > 1:
+                self._parts[part].add(row)
         self._openings[known.words[:2]] += 1
         for word in known.words:
             self._holding[word].add(len(self._names))
@@ -128,10 +129,10 @@ class TitleIndex:
 
     def named(self, normalised: str) -> list[int]:
         """Rows with exactly that title, or else well-known ones with that part of a title, most popular first."""
-        letters, words = normalised.replace(" ", ""), carrying(normalised)
+        letters = normalised.replace(" ", "")
         if letters in self._cuts and normalised.count(" ") <= self._cuts[letters]:
             return sorted(self._exact[letters])
-        return sorted(row for row in self._parts.get(words, ()) if row < WELL_KNOWN) if len(words) > 1 else []
+        return sorted(row for row in self._parts.get(normalised, ()) if row < WELL_KNOWN)
 
     def of_year(self, rows: Iterable[int], year: int) -> list[int]:
         """Those of the rows whose year is that one or beside it, or is not known."""

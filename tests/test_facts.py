@@ -1,0 +1,75 @@
+"""The check of a reply against its evidence."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.evidence import gather
+from agent.facts import Checker, compose, neutral_words, split
+from tools.catalog import Catalog
+
+
+@pytest.fixture
+def checker(tiny_catalog: Catalog) -> Checker:
+    """About Comet Over Dover (1994), The Cartographer (2005) and Seven Locks (1998)."""
+    rows = [row for item_id in ("3", "25", "10") if (row := tiny_catalog.row_of(item_id)) is not None]
+    picks = tuple(gather(tiny_catalog, rows, [1.0] * len(rows), []))
+    documents = tuple(tiny_catalog.document(row) for row in rows)
+    return Checker(tiny_catalog.manifest, picks, documents, "a comedy about space", neutral_words())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Comet Over Dover (1994) is a comedy.",
+        "Comet Over Dover is a romance by Piet Olsen with a baker and an astronomer.",
+        "I think you will like The Cartographer (2005).",
+        "THE CARTOGRAPHER is a fantasy adventure.",
+        "Here are 3 picks for you.",
+        "You wanted a comedy about space.",
+        "Try Seven Locks: it is a crime film of the 1990s.",
+        "Seven Locks has a runtime of 109.",
+        "",
+    ],
+)
+def test_what_the_evidence_holds_passes(checker: Checker, text: str) -> None:
+    assert checker.check(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "bad"),
+    [
+        ("Inception is great.", ["Inception"]),
+        ("Try Heat.", ["Heat"]),
+        ("Comet Over Dover (1995) is a comedy.", ["1995"]),
+        ("Comet Over Dover is a horror film.", ["horror"]),
+        ("The Cartographer is a comedy.", ["comedy"]),
+        ("Seven Locks stars Al Pacino.", ["stars", "Al", "Pacino"]),
+        ("Seven Locks is award-winning.", ["award-winning"]),
+        ("It has 7.9 stars.", ["7.9", "stars"]),
+        ("A film of the 1960s.", ["1960s"]),
+        ("Here are 17 picks.", ["17"]),
+        ("Comet Over Dover and The Cartographer are both romances.", ["romances"]),
+        ("Seven Locks is nice. It is a comedy.", ["comedy"]),
+    ],
+)
+def test_what_it_does_not_hold_is_named(checker: Checker, text: str, bad: list[str]) -> None:
+    assert checker.check(text) == bad
+
+
+def test_a_mark_inside_a_title_ends_no_sentence(tiny_catalog: Catalog) -> None:
+    assert split("One. Two! Three?") == ["One. ", "Two! ", "Three?"]
+    picks = gather(tiny_catalog, [0], [1.0], [])
+    assert split(f"See {picks[0].item.title}. Then rest.", picks) == [f"See {picks[0].item.title}. ", "Then rest."]
+
+
+@given(st.text(max_size=200))
+def test_sentences_are_the_text_and_nothing_else(text: str) -> None:
+    assert "".join("".join(split(text)).split()) == "".join(text.split())
+
+
+@given(st.text(st.characters(categories=["Lu", "Ll"]), min_size=4, max_size=12))
+def test_no_made_up_name_passes(tiny_catalog: Catalog, word: str) -> None:
+    checker = Checker(tiny_catalog.manifest, (), (), "", frozenset({"try"}))
+    name = f"Zq{word}"
+    assert checker.check(f"Try {name}.") == [compose(name)]
