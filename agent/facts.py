@@ -96,8 +96,9 @@ class Checker:
 
     @cached_property
     def _evidence(self) -> list[set[str]]:
+        notes = {column.name: column.note for column in self.manifest.columns}
         return [
-            stems(document) | stems(" ".join(pick.why)) | _values(pick)
+            stems(document) | stems(" ".join(pick.why)) | _values(pick, notes)
             for pick, document in zip(self.picks, self.documents, strict=True)
         ]
 
@@ -162,14 +163,14 @@ class Checker:
         return bad
 
 
-def _values(pick: Pick) -> set[str]:
-    """Stems of all values of an item, numbers as a person would write them."""
+def _values(pick: Pick, notes: dict[str, str]) -> set[str]:
+    """Stems of all values of an item, with their columns' names and units; numbers as a person would write them."""
     words: set[str] = stems(pick.name)
-    for value in pick.item.values.values():
+    for name, value in pick.item.values.items():
+        if value is not None:
+            words |= stems(name.replace("_", " ")) | stems(notes[name])
         for part in value if isinstance(value, (list, tuple)) else [value]:
-            if part is None:
-                continue
-            words |= stems(str(part))
+            words |= set() if part is None else stems(str(part))
             if isinstance(part, float):
                 words |= {f"{part:.0f}", f"{part:.1f}", f"{part:g}"}
     return words

@@ -67,6 +67,12 @@ class OpenVINOEngine:
         found = {text.strip(): float(score) for text, score in zip(result.texts, result.scores, strict=True)}
         return [found.get(choice, float("-inf")) for choice in choices]
 
+    def tokens(self, request: Request) -> list[int]:
+        """The prompt as the model reads it."""
+        pipeline = self._pipeline(request.role)
+        ids = pipeline.get_tokenizer().encode(_text(pipeline, request), add_special_tokens=False).input_ids
+        return [int(token) for token in ids.data[0]]
+
     def trained(self, role: Role) -> bool:
         return adapter_path(self._settings, role) is not None
 

@@ -90,6 +90,10 @@ class TransformersEngine:
         scores = torch.log_softmax(logits, dim=-1)
         return [float(scores[tokenizer.encode(choice, add_special_tokens=False)[0]]) for choice in choices]
 
+    def tokens(self, request: Request) -> list[int]:
+        """The prompt as the model reads it."""
+        return [int(token) for token in self._encode(request)["input_ids"][0]]
+
     def trained(self, role: Role) -> bool:
         return adapter_path(self._settings, role) is not None
 
@@ -110,6 +114,7 @@ class TransformersEngine:
     def _use(self, role: Role) -> None:
         _, model = self._loaded
         if role in getattr(model, "peft_config", {}):
+            model.enable_adapters()
             model.set_adapter(role)
         elif getattr(model, "peft_config", {}):
             model.disable_adapters()

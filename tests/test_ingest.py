@@ -81,7 +81,8 @@ def problem(**files: str | bytes) -> str:
         read(**files)
     message = str(error.value)
     assert "\n" not in message
-    return message[message.index("items") if "items" in message.split(":")[0] else message.index("interactions") :]
+    path, _, rest = message.partition(": ")
+    return f"{Path(path).name}: {rest}"
 
 
 # Values that have one reading in every format: texts that are no number, truth value, date or list.
@@ -113,7 +114,7 @@ def tables(draw: st.DrawFn) -> tuple[Rows, dict[str, str]]:
 
 
 @given(tables())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_table_is_the_same_from_every_format(table: tuple[Rows, dict[str, str]]) -> None:
     rows, kinds = table
     for file, write in WRITERS.items():
@@ -162,16 +163,19 @@ def test_rubbish_is_an_error_in_one_line(content: bytes, file: str) -> None:
     assert "\n" not in str(error.value)
 
 
-@given(st.text(max_size=200))
-@settings(deadline=None)
-def test_any_text_is_read_or_refused(content: str) -> None:
-    """A csv whose cells may be anything gives a source or a CatalogError."""
-    try:
-        source = read(items_csv="item_id,title,c\n" + content)
-    except CatalogError as error:
-        assert str(error)
-    else:
-        assert len(source.items) >= 1
+@given(st.lists(st.tuples(st.text(), st.text("[]'\"1.e+-|;, \\na\0")), min_size=1, max_size=30))
+@settings(max_examples=50, deadline=None)
+def test_any_cell_is_read(rows: list[tuple[str, str]]) -> None:
+    """Whatever a cell holds, the row count is right, or the cell is what the error names."""
+    table = [{"item_id": n, "title": f"T{n}", "a": a, "b": b} for n, (a, b) in enumerate(rows)]
+    with tempfile.TemporaryDirectory() as name:
+        write_csv(Path(name) / "items.csv", table)
+        try:
+            items = folder_source(Path(name)).items
+        except CatalogError as error:
+            assert " is no " in str(error)  # noqa: PT017 - only some tables are refused
+        else:
+            assert len(items) == len(rows)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +328,8 @@ def test_columns_nobody_asks_for_are_left_out() -> None:
 def test_nested_json_is_left_out_and_loose_lists_are_read() -> None:
     source = read(
         items_jsonl='{"id": 1, "title": 1984, "crew": [{"name": "A"}], "genre": "Drama"}\n\n'
-        '{"id": 2, "title": "Two", "genre": ["War", "Drama"], "late": true}\n{"id": 3, "title": "Three", "late": false}\n'
+        '{"id": 2, "title": "Two", "genre": ["War", "Drama"], "late": true}\n'
+        '{"id": 3, "title": "Three", "late": false}\n'
     )
     assert source.items.to_pylist() == [
         {"item_id": "1", "title": "1984", "genre": ["Drama"], "late": None},
@@ -399,7 +404,7 @@ def test_plain_names(raw: str, plain: str) -> None:
 
 
 @given(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=8))
-@settings(deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_columns_never_collide(names: list[str]) -> None:
     taken: list[str] = []
     for name in names:

@@ -217,3 +217,4 @@ def _write(path: Path, contents: _Contents) -> None:
         )
         for table in ("items", "interactions", "documents"):
             con.execute(f"CREATE TABLE {table} AS SELECT * FROM given_{table} ORDER BY row")
+        con.execute("CHECKPOINT")  # what closing writes it writes without a word when that fails

@@ -35,10 +35,11 @@ def run(catalog: Catalog, arguments: FacetArguments, within: Mask | None) -> Too
     """
     column = Whitelist(catalog.manifest).column(arguments.column)
     sql, parameters = "TRUE", list[Any]()
+    rows = np.arange(len(catalog))
     if arguments.where is not None:
         where = parse_where(arguments.where, catalog.manifest)
         sql, parameters = where.sql, list(where.parameters)
-    rows = catalog.select(sql, parameters)
+        rows = catalog.select(sql, parameters)
     if within is not None:
         rows = rows[within[rows]]
         sql, parameters = "row IN (SELECT unnest(?::BIGINT[]))", [rows.tolist()]

@@ -1,0 +1,197 @@
+"""The engines with the real small model, and the HTTP engine against a server on this machine."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.events import Done
+from agent.grammar import plan_grammar
+from agent.llm import Engine, EngineError, Message, Request, complete, open_engine
+from agent.llm_http import HTTPEngine
+from agent.llm_openvino import OpenVINOEngine
+from agent.llm_transformers import TransformersEngine
+from agent.loop import Agent, run_turn
+from agent.memory import Session
+from agent.messages import planner_messages
+from agent.models import model_path
+from agent.plan import Plan
+from agent.settings import Settings
+from tools.catalog import Catalog
+
+HELLO = (Message("system", "You are a helpful assistant."), Message("user", "Say hello and nothing else."))
+
+
+@pytest.fixture(scope="module")
+def openvino() -> Iterator[Engine]:
+    engine = OpenVINOEngine(Settings(adapters=Path("none")))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def transformers() -> Iterator[Engine]:
+    engine = TransformersEngine(Settings(adapters=Path("none")))
+    yield engine
+    engine.close()
+
+
+@pytest.mark.model
+def test_a_whole_turn_with_the_real_model(tiny_catalog: Catalog, openvino: Engine) -> None:
+    agent = Agent.of(tiny_catalog, openvino, Settings(catalog=tiny_catalog.folder))
+    session = Session()
+    for text in ("I feel like a comedy from the nineties", "something shorter"):
+        done = list(run_turn(agent, session, text))[-1]
+        assert isinstance(done, Done)
+        assert done.reply
+        assert all(tiny_catalog.title(pick.item.item_id) == pick.item.title for pick in done.picks)
+    assert len(session.exchanges) == 2
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", ["openvino", "transformers"])
+def test_what_is_written_under_the_grammar_is_a_plan(
+    name: str, tiny_catalog: Catalog, request: pytest.FixtureRequest
+) -> None:
+    engine: Engine = request.getfixturevalue(name)
+    grammar = plan_grammar(tiny_catalog.manifest)
+    for text in ("a comedy", "anything with robots"):
+        asked = Request("planner", planner_messages(tiny_catalog, Session(), text), 220, grammar)
+        Plan.model_validate_json(complete(engine, asked))
+
+
+@pytest.mark.model
+def test_both_engines_read_the_same_tokens(openvino: OpenVINOEngine, transformers: TransformersEngine) -> None:
+    request = Request("planner", (*HELLO, Message("assistant", "Hello."), Message("user", "Ünïcode “quotes” ok?")), 1)
+    ours = openvino.tokens(request)
+    assert ours == transformers.tokens(request)
+    assert len(ours) > 20
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", ["openvino", "transformers"])
+def test_choices_are_scored_by_the_first_token(name: str, request: pytest.FixtureRequest) -> None:
+    engine: Engine = request.getfixturevalue(name)
+    hello, nonsense = engine.choose(Request("ranker", HELLO, 1), ["Hello", "zzzz"])
+    assert -10 < hello <= 0
+    assert nonsense < hello
+
+
+@pytest.mark.model
+def test_a_stream_closed_early_stops_the_model(openvino: Engine) -> None:
+    long = Request("writer", (Message("user", "Write a very long story about the sea."),), 400)
+    stream = openvino.stream(long)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert complete(openvino, Request("writer", HELLO, 8))
+
+
+@pytest.mark.model
+def test_an_adapter_merged_into_the_gguf_decides_like_the_adapter(tmp_path: Path) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from agent.llm_transformers import load_model
+
+    settings = Settings(adapters=tmp_path / "adapters", cache=tmp_path / "cache")
+    _, base = load_model(model_path(settings), settings)
+    torch.manual_seed(5)
+    tuned = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"))
+    for name, weight in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.02)
+    tuned.save_pretrained(str(tmp_path / "adapters" / "planner"))
+    request = Request("planner", HELLO, 1)
+    words = ["Hello", "Hi", "I", "Good", "The", "Welcome"]
+    base_scores = OpenVINOEngine(Settings(adapters=Path("none"))).choose(request, words)
+    by_peft = TransformersEngine(settings).choose(request, words)
+    by_merge = OpenVINOEngine(settings).choose(request, words)
+    merged = [(a, b) for a, b in zip(by_peft, by_merge, strict=True) if b > float("-inf")]
+    assert len(merged) >= 3
+    assert max(abs(a - b) for a, b in merged) < 0.35
+    assert max(abs(a - b) for a, b in zip(by_peft, base_scores, strict=True) if b > float("-inf")) > 0.35
+
+
+class Server(BaseHTTPRequestHandler):
+    """Answers like an OpenAI-compatible server that has a planner adapter; keeps the bodies it got."""
+
+    bodies: list[dict[str, Any]] = []  # noqa: RUF012 - read by the tests
+    refuse = False
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+    def do_GET(self) -> None:
+        self._json({"data": [{"id": "base", "owned_by": "vllm"}, {"id": "planner", "owned_by": "vllm"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.bodies.append(body)
+        if self.refuse:
+            self._json({"error": {"message": "no room"}}, 503)
+        elif body.get("stream"):
+            pieces = [{"choices": [{"delta": {"content": piece}}]} for piece in ("Hel", "lo")]
+            lines = [f"data: {json.dumps(piece)}\n\n" for piece in pieces]
+            self._send("".join([*lines, "data: [DONE]\n\n"]).encode(), "text/event-stream")
+        else:
+            top = [{"token": "A", "logprob": -0.1}, {"token": " B", "logprob": -2.0}]
+            self._json({"choices": [{"logprobs": {"content": [{"top_logprobs": top}]}}]})
+
+    def _json(self, data: dict[str, Any], status: int = 200) -> None:
+        self._send(json.dumps(data).encode(), "application/json", status)
+
+    def _send(self, body: bytes, kind: str, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def server(socket_enabled: None) -> Iterator[tuple[str, type[Server]]]:
+    handler = type("Handler", (Server,), {"bodies": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_address[1]}/v1", handler
+        running.shutdown()
+        thread.join()
+
+
+def test_a_server_is_an_engine(server: tuple[str, type[Server]]) -> None:
+    url, handler = server
+    engine = open_engine(Settings(llm_url=url))
+    assert complete(engine, Request("planner", HELLO, 9, grammar='root ::= "a"')) == "Hello"
+    assert engine.choose(Request("ranker", HELLO, 1), ["A", "B", "C"]) == [-0.1, -2.0, float("-inf")]
+    assert (engine.trained("planner"), engine.trained("writer"), engine.plays("writer")) == (True, False, True)
+    planner, ranker = handler.bodies
+    assert planner["model"] == "planner"
+    assert planner["structured_outputs"] == {"grammar": 'root ::= "a"'}
+    assert ranker["model"] == "base"
+    assert ranker["max_tokens"] == 1
+    engine.close()
+
+
+def test_a_server_that_refuses_is_one_line(server: tuple[str, type[Server]]) -> None:
+    url, handler = server
+    engine = open_engine(Settings(llm_url=url))
+    handler.refuse = True
+    with pytest.raises(EngineError, match="503.*no room"):
+        complete(engine, Request("writer", HELLO, 9))
+
+
+def test_a_server_that_is_not_there_is_one_line(socket_enabled: None) -> None:
+    with pytest.raises(EngineError, match="cannot be reached"):
+        complete(HTTPEngine(Settings(llm_url="http://127.0.0.1:9/v1")), Request("writer", HELLO, 9))
+
+
+def test_a_model_that_is_not_there_is_one_line() -> None:
+    with pytest.raises(EngineError, match="no such model file"):
+        model_path(Settings(model="/nowhere/model.gguf"))
+    with pytest.raises(EngineError, match="usher model pull"):
+        complete(OpenVINOEngine(Settings(model="someone/model")), Request("planner", HELLO, 1))
