@@ -34,17 +34,17 @@ def prompt_version(role: Role) -> str:
 
 
 def schema_card(manifest: Manifest) -> str:
-    """The catalog's columns, a line each: name, type, range or values."""
+    """The catalog's columns, a line each: name, type, range or values, note."""
     return "\n".join(["title text", *(_card_line(column) for column in manifest.columns)])
 
 
 def _card_line(column: Column) -> str:
-    kind = ("list of " if column.is_list else "") + column.type
+    line = f"{column.name} {'list of ' if column.is_list else ''}{column.type}"
     if column.values is not None:
-        return f"{column.name} {kind}: {', '.join(column.values)}"
+        return f"{line}: {', '.join(column.values)}"
     if column.minimum is not None:
-        return f"{column.name} {kind} {_short(column.minimum)} to {_short(column.maximum)}"
-    return f"{column.name} {kind}"
+        line += f" {_short(column.minimum)} to {_short(column.maximum)}"
+    return f"{line} ({column.note})" if column.note else line
 
 
 def _short(value: float | str | None) -> str:

@@ -114,7 +114,7 @@ def relax(catalog: Catalog, pool: Pool) -> None:
     alone, then together. What the person does not want (NOT) is never given up.
     """
     wheres = [(condition, parse_where(condition, catalog.manifest)) for condition in pool.conditions]
-    kept = [condition for condition, _ in wheres if condition.startswith("NOT ")]
+    kept = [condition for condition, where in wheres if where.refusals]
 
     def is_range(columns: Sequence[str]) -> bool:
         found = [catalog.manifest.column(column) for column in columns]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-cli = typer.Typer(no_args_is_help=True, help="Measure.")
+cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure.")
 
 
 def _not_built(name: str) -> None:

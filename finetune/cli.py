@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-cli = typer.Typer(no_args_is_help=True, help="Train the roles.")
+cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Train the roles.")
 
 
 def _not_built(name: str) -> None:

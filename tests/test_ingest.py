@@ -368,6 +368,15 @@ def test_years_come_from_a_column_or_from_titles() -> None:
     source = read(items_csv="id,title,printYear\n1,One,2001\n2,Two,1999\n")
     assert [column.name for column in source.columns] == ["year"]
     assert source.notes == ("column print_year is taken for the year",)
+    source = read(items_csv="id,title,year,print_year\n1,One (2001),,1990\n2,Two (1999),1998,1991\n")
+    assert source.items.to_pylist() == [
+        {"item_id": "1", "title": "One", "year": 2001, "print_year": 1990},
+        {"item_id": "2", "title": "Two", "year": 1998, "print_year": 1991},
+    ]
+    assert read(items_csv="id,title,year,a_year\n1,One,c. 90,1\n2,Two,?,2\n").items["year"].to_pylist() == [
+        "c. 90",
+        "?",
+    ]
 
 
 def test_short_vocabularies_are_enumerated() -> None:

@@ -94,8 +94,9 @@ def test_an_empty_pool_is_relaxed_and_the_reply_says_so(tiny_catalog: Catalog) -
     assert "year > 2015" in result.reply
 
 
-def test_what_is_not_wanted_is_never_given_up(tiny_catalog: Catalog) -> None:
-    result = turn(tiny_catalog, plan("recommend", where("year > 2050 AND NOT (rating_count >= 0)")))
+@pytest.mark.parametrize("refusal", ["NOT (rating_count >= 0)", "rating_count NOT BETWEEN 0 AND 999", "title NOT ILIKE '%%'"])
+def test_what_is_not_wanted_is_never_given_up(tiny_catalog: Catalog, refusal: str) -> None:
+    result = turn(tiny_catalog, plan("recommend", where(f"year > 2050 AND {refusal}")))
     assert not result.picks
     assert result.relaxed == ()
     assert "no film" in result.reply or "no item" in result.reply

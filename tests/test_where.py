@@ -14,7 +14,6 @@ from sqlglot import exp
 from tools.errors import ToolError
 from tools.literals import spell_column
 from tools.schema import Column, Manifest
-from tools.terms import Term
 from tools.where import Where, parse_order_by, parse_where
 from tools.whitelist import FIXED
 
@@ -396,9 +395,3 @@ def test_order_by() -> None:
             parse_order_by(text, MANIFEST)
     with pytest.raises(ToolError, match="genres is a list of text and has no order"):
         parse_order_by("genres", MANIFEST)
-
-
-def test_terms_list_their_single_conditions() -> None:
-    one, other = Term("a", (), "a", "a"), Term("b", (), "b", "b")
-    joined = Term("a AND b", (), "a AND b", op="AND", parts=(one, other))
-    assert list(joined.leaves()) == [one, other]

@@ -35,9 +35,9 @@ def build(source: Source, out: Path, report: Report = lambda _: None) -> Manifes
     """
     _refuse_strangers(out)
     try:
-        with replacing(out.absolute()) as folder:
+        with replacing(out.resolve()) as folder:
             manifest = _fill(folder, source, out, report)
-    except duckdb.IOException as error:
+    except (duckdb.IOException, duckdb.FatalException) as error:
         raise CatalogError(f"{out}: cannot be written: {str(error).splitlines()[0]}") from error
     except OSError as error:
         if error.errno is None:  # not the file system's: a library's own error under that name

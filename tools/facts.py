@@ -1,7 +1,7 @@
-"""Facts about items that are written down apart from their source: a JSON line each, joined by item_id."""
+"""Facts about items that are written down apart from their source: a JSON object a line, joined by item_id."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,12 @@ import pyarrow as pa
 
 from tools.errors import CatalogError
 
-# Column -> where a line has it; a list column is one of texts.
-LISTS = ("director", "cast", "country", "language", "keywords", "mood", "content")
-TEXTS = {"setting_place": ("setting", "place"), "setting_period": ("setting", "period"), "logline": ("logline",)}
+Facts = dict[str, dict[str, Any]]  # item_id -> what its line says
 
 
-def read_facts(path: Path) -> dict[str, dict[str, Any]]:
-    """Facts by item_id. Raises CatalogError naming file and line."""
-    facts = {}
+def read_facts(path: Path) -> Facts:
+    """Raises CatalogError naming file and line."""
+    facts = Facts()
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             try:
@@ -27,12 +25,15 @@ def read_facts(path: Path) -> dict[str, dict[str, Any]]:
     return facts
 
 
-def add_facts(items: pa.Table, facts: dict[str, dict[str, Any]]) -> pa.Table:
-    """`items` with a column for every kind of fact; empty for items nobody has written about."""
-    found: Sequence[dict[str, Any]] = [facts.get(item_id, {}) for item_id in items["item_id"].to_pylist()]
-    for name in LISTS:
-        items = items.append_column(name, pa.array([fact.get(name) for fact in found], pa.list_(pa.string())))
-    for name, keys in TEXTS.items():
+def add_facts(items: pa.Table, facts: Facts, lists: Sequence[str], texts: Mapping[str, Sequence[str]]) -> pa.Table:
+    """`items` with columns of texts and of lists of texts, empty for items nobody has written about.
+
+    `lists` are names in the facts; `texts` gives for each column the name in the facts, or the names one inside the other.
+    """
+    found = [facts.get(item_id, {}) for item_id in items["item_id"].to_pylist()]
+    for name in lists:
+        items = items.append_column(name, pa.array([fact.get(name) or None for fact in found], pa.list_(pa.string())))
+    for name, keys in texts.items():
         items = items.append_column(name, pa.array([_inside(fact, keys) for fact in found], pa.string()))
     return items
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -84,27 +85,50 @@ def _items(table: Table, id_name: str) -> tuple[pa.Table, list[str]]:
     title_name = table.find(TITLES)
     if title_name is None:
         raise CatalogError(f"{table.path}: line 1: no column title or name; it has {', '.join(table.named.values())}")
-    ids: list[str] = table.texts(id_name).to_pylist()
-    seen = dict[str, int]()
-    for row, item_id in enumerate(ids):
-        if item_id in seen:
-            table.fail(row, id_name, f"{item_id!r} is the id of {table.place(seen[item_id])} too")
-        seen[item_id] = row
-    others = [name for name in table.columns if name not in (id_name, title_name)]
-    typed = {name if name != "row" else unused(name, others): _typed(table, name) for name in others}
-    notes = list(table.notes)
-    year_name = _year_column(typed)
-    if year_name not in (None, "year"):
-        typed = {"year" if name == year_name else name: cells for name, cells in typed.items()}
-        notes.append(f"column {year_name} is taken for the year")
+    ids, notes = _ids(table, id_name), list(table.notes)
     titles, years = _split_years(table.texts(title_name).to_pylist())
-    if "year" not in typed and any(year is not None for year in years):
-        typed = {"year": pa.array(years, pa.int64()), **typed}
-    shown, alternates = clean_titles(titles, typed["year"].to_pylist() if "year" in typed else years)
+    others = [name for name in table.columns if name not in (id_name, title_name)]
+    columns = {name if name != "row" else unused(name, others): _typed(table, name) for name in others}
+    columns = _with_year(columns, years, notes)
+    shown, alternates = clean_titles(titles, columns["year"].to_pylist() if "year" in columns else years)
     if any(alternates):
         texts = pa.array([names or None for names in alternates], pa.list_(pa.string()))
-        typed[unused("alternate_titles", typed)] = texts
-    return pa.table({"item_id": pa.array(ids, pa.string()), "title": pa.array(shown, pa.string()), **typed}), notes
+        columns[unused("alternate_titles", columns)] = texts
+    return pa.table({"item_id": ids, "title": pa.array(shown, pa.string()), **columns}), notes
+
+
+def _ids(table: Table, name: str) -> pa.ChunkedArray:
+    ids, seen = table.texts(name), dict[str, int]()
+    for row, item_id in enumerate(ids.to_pylist()):
+        if item_id in seen:
+            table.fail(row, name, f"{item_id!r} is the id of {table.place(seen[item_id])} too")
+        seen[item_id] = row
+    return ids
+
+
+def _split_years(titles: Sequence[str]) -> tuple[list[str], list[int | None]]:
+    """Titles without the years in brackets after them, where most have one, and those years."""
+    split = [split_year(title) for title in titles]
+    if sum(year is not None for _, year in split) * 2 < len(titles):
+        return list(titles), [None] * len(titles)
+    return [title for title, _ in split], [year for _, year in split]
+
+
+def _with_year(columns: dict[str, Any], years: Sequence[int | None], notes: list[str]) -> dict[str, Any]:
+    """The columns with one called year where one is a year or the titles have it; those of the titles fill its gaps."""
+    if "year" not in columns:
+        whole = [name for name, cells in columns.items() if pa.types.is_integer(cells.type)]
+        name = next((name for name in whole if name.endswith("_year")), None)
+        if name is not None:
+            columns = {"year" if other == name else other: cells for other, cells in columns.items()}
+            notes.append(f"column {name} is taken for the year")
+    if not any(years):
+        return columns
+    if "year" not in columns:
+        return {"year": pa.array(years, pa.int64()), **columns}
+    if pa.types.is_integer(columns["year"].type):
+        columns["year"] = pc.coalesce(columns["year"], pa.array(years, pa.int64()))
+    return columns
 
 
 def _typed(table: Table, name: str) -> pa.Array | pa.ChunkedArray:
@@ -118,19 +142,6 @@ def _typed(table: Table, name: str) -> pa.Array | pa.ChunkedArray:
     if pa.types.is_list(cells.type):
         return pc.if_else(pc.greater(pc.list_value_length(cells), 0), cells, None)
     return narrow(cells)
-
-
-def _year_column(typed: dict[str, pa.Array]) -> str | None:
-    years = [name for name in ("year", *typed) if name == "year" or name.endswith("_year")]
-    return next((name for name in years if name in typed and pa.types.is_integer(typed[name].type)), None)
-
-
-def _split_years(titles: Sequence[str]) -> tuple[list[str], list[int | None]]:
-    """Titles without the years in brackets after them, where most have one, and those years."""
-    split = [split_year(title) for title in titles]
-    if sum(year is not None for _, year in split) * 2 < len(titles):
-        return list(titles), [None] * len(titles)
-    return [title for title, _ in split], [year for _, year in split]
 
 
 def _useless(items: pa.Table, columns: Sequence[Column]) -> dict[str, str]:

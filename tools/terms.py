@@ -15,7 +15,7 @@ FOLDED = "lower(strip_accents({}))"
 
 @dataclass(frozen=True)
 class Term:
-    """A condition, or (with `op` AND or OR) several joined; `column` is empty for a join."""
+    """A condition, or (with `op` AND or OR) several joined; `column` is empty for a join, `negated` false."""
 
     sql: str
     parameters: tuple[Value, ...]
@@ -23,6 +23,7 @@ class Term:
     column: str = ""
     op: str = ""
     parts: tuple["Term", ...] = ()
+    negated: bool = False
 
     def leaves(self) -> Iterator["Term"]:
         """The single conditions, left to right."""
@@ -100,7 +101,7 @@ def _leaf(
     column: Column, sql: str, parameters: tuple[Value, ...], positive: str, negative: str, *, negated: bool
 ) -> Term:
     if negated:
-        return Term(f"({sql}) IS NOT TRUE", parameters, negative, column.name)
+        return Term(f"({sql}) IS NOT TRUE", parameters, negative, column.name, negated=True)
     return Term(sql, parameters, positive, column.name)
 
 

@@ -206,7 +206,7 @@ class TitleIndex:
     def _wholeness(self, name: _Name, said: tuple[str, ...]) -> float:
         """How much of the name the words are, spelling aside; 0 where they could as well be another title.
 
-        The bounds were chosen on 632 titles that a catalog of 9,000 lacks, against the same titles shortened and misspelt.
+        The bounds were chosen on 632 titles that a catalog of 9,000 lacks, against its own shortened and misspelt.
         """
         if said == name.words:
             return 0.97

@@ -34,6 +34,7 @@ class Where:
     """`sql` with its `parameters` is for DuckDB; `canonical` says the same for people, and parses to the same again.
 
     `conjuncts` are the conditions that the top-level ANDs join, in canonical text: any of them can be given up alone.
+    `refusals` are those among them that say only what is not wanted.
     """
 
     sql: str
@@ -41,6 +42,7 @@ class Where:
     canonical: str
     columns: tuple[str, ...]
     conjuncts: tuple[str, ...]
+    refusals: tuple[str, ...]
 
 
 def parse_where(text: str, manifest: Manifest) -> Where:
@@ -54,13 +56,16 @@ def parse_where(text: str, manifest: Manifest) -> Where:
     if len(leaves) > MOST_TERMS:
         raise ToolError(f"where has {len(leaves)} conditions; at most {MOST_TERMS}")
     allowed.check_tokens(term.canonical)  # spelled out it may be longer and deeper, and must still parse
-    parts = term.parts if term.op == "AND" else ()
+    joined = term.op == "AND"
+    parts = term.parts if joined else (term,)
+    conjuncts = [(f"({part.canonical})" if joined and part.op else part.canonical, part) for part in parts]
     return Where(
         sql=term.sql,
         parameters=term.parameters,
         canonical=term.canonical,
         columns=tuple(dict.fromkeys(leaf.column for leaf in leaves)),
-        conjuncts=tuple(f"({part.canonical})" if part.op else part.canonical for part in parts) or (term.canonical,),
+        conjuncts=tuple(alone for alone, _ in conjuncts),
+        refusals=tuple(alone for alone, part in conjuncts if all(leaf.negated for leaf in part.leaves())),
     )
 
 
