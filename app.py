@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,6 +59,7 @@ def chat(
     try:
         server = mount_page(FastAPI(title="Usher", docs_url=None, redoc_url=None), agent)
         print(f"Usher: {len(agent.catalog):,} {agent.catalog.manifest.noun}s on http://{host}:{port}", flush=True)
+        threading.Thread(target=agent.warm, daemon=True).start()  # while the page opens
         uvicorn.run(server, host=host, port=port, log_level="warning")
     finally:
         agent.close()

@@ -2,6 +2,9 @@
 
 Whatever the planner writes under it parses as a plan and as a `where` that runs: a column that is not there or a value
 that the catalog does not know cannot be written at all.
+
+Free text is bounded by its words and they by their letters: one bound on all its characters makes a state of each of
+them, and takes seconds to compile.
 """
 
 import json
@@ -13,9 +16,11 @@ TERMS = 5  # conditions joined by AND beside the first
 CALLS = 3  # calls beside the first
 
 _SHARED = r"""
-text ::= [^"\\\x00-\x1f]{1,120}
-words ::= [^"'\\%\x00-\x1f]{1,40}
-title ::= "\"" [^"\\\x00-\x1f]{1,80} "\""
+text ::= word (" " word){0,13}
+word ::= [^ "\\\x00-\x1f]{1,20}
+words ::= plain (" " plain){0,3}
+plain ::= [^ "'\\%\x00-\x1f]{1,20}
+title ::= "\"" word (" " word){0,8} "\""
 titles ::= "[" title (", " title){0,4} "]"
 flag ::= "true" | "false"
 day ::= "'" [12] [0-9]{3} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | "1" [0-9] | "2" [0-8]) "'"
@@ -45,7 +50,7 @@ def plan_grammar(manifest: Manifest) -> str:
         'chat ::= "chat\\", \\"calls\\": [], \\"question\\": null}"',
         f"call ::= {' | '.join(calls)}",
         f'where ::= term (" AND " term){{0,{TERMS}}}',
-        'term ::= condition | "NOT (" condition ")" | "(" condition (" OR " condition){1,4} ")"',
+        'term ::= condition | "NOT (" condition ")" | "(" condition (" OR " condition){1,3} ")"',
         f"condition ::= {' | '.join(['titled', *(_rule(column) for column in usable)])}",
         'titled ::= "title ILIKE \'%" words "%\'"',
         f"facet ::= {_any(facets or ['title'])}",

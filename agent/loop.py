@@ -48,6 +48,12 @@ class Agent:
         """Raises CatalogError or EngineError."""
         return cls.of(Catalog.open(settings.catalog), open_engine(settings), settings)
 
+    def warm(self) -> None:
+        """Load what the first turn would wait for: the model, its grammar, and the embeddings."""
+        messages = planner_messages(self.catalog, Session(), "hello", self.examples)
+        write_plan(self.engine, messages, self.grammar)
+        self.catalog.dense.embed(["hello"])
+
     def close(self) -> None:
         self.engine.close()
         self.catalog.close()

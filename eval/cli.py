@@ -1,4 +1,4 @@
-"""`usher eval`: replay, simulate, planner, cf, bench."""
+"""`usher eval`: replay, simulate, planner, cf, requests, bench."""
 
 import sys
 from pathlib import Path
@@ -25,6 +25,18 @@ def bench(
     from eval.bench import run_bench
 
     run_bench(catalog, turns, calls, out)
+
+
+@cli.command()
+def requests(
+    catalog: Annotated[Path | None, typer.Option(help="Folder of a built catalog [USHER_CATALOG].")] = None,
+    file: Annotated[Path | None, typer.Option(help="JSON lines; the film requests when not given.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/requests"),
+) -> None:
+    """Score both searches, their fusion and whole turns on requests with known answers."""
+    from eval.requests import FILM_REQUESTS, run_requests
+
+    run_requests(catalog, file or FILM_REQUESTS, out)
 
 
 @cli.command()

@@ -51,7 +51,7 @@ def accepts(grammar: str, text: str) -> bool:
         '{"act": "recommend", "count": 2, "calls": [{"tool": "dense_search", "query": "lost at sea"}], "question": null}',
         '{"act": "recommend", "calls": [{"tool": "sql_filter", "where": "\'Sci-Fi\' IN kinds AND year BETWEEN 1990 AND '
         "1999 AND NOT ('it''s' IN kinds) AND maker ILIKE '%kurosawa%' AND score >= -1.5 AND made_on < "
-        "'2001-02-03'\", \"order_by\": \"score DESC\"}], \"question\": null}",
+        '\'2001-02-03\'", "order_by": "score DESC"}], "question": null}',
         '{"act": "recommend", "calls": [{"tool": "cf_recommend", "liked": ["Heat", "Up"], "disliked": ["It"]}, '
         '{"tool": "similar_items", "item_id": "Heat"}], "question": null}',
         '{"act": "answer", "calls": [{"tool": "sql_filter", "where": "seen = true"}], "question": null}',

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.folders import ITEMS, problem, read
 from tools.errors import CatalogError
 from tools.inference import NO_VALUE
 from tools.ingest import folder_source
@@ -20,7 +21,6 @@ from tools.names import plain_name, unused
 from tools.source import Source
 
 Rows = list[dict[str, Any]]
-ITEMS = "item_id,title,size\n1,One,10\n2,Two,20\n3,Three,30\n"
 
 
 def write_csv(path: Path, rows: Rows) -> None:
@@ -63,26 +63,6 @@ WRITERS = {
     "items.jsonl": write_jsonl,
     "items.parquet": write_parquet,
 }
-
-
-def read(**files: str | bytes) -> Source:
-    """A source of a folder with these files, `items_csv` being items.csv."""
-    with tempfile.TemporaryDirectory() as name:
-        for file, content in files.items():
-            stem, _, suffix = file.partition("_")
-            path = Path(name) / f"{stem}.{suffix.replace('_', '.')}"
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return folder_source(Path(name))
-
-
-def problem(**files: str | bytes) -> str:
-    """The message of the error that these files give, without the folder."""
-    with pytest.raises(CatalogError) as error:
-        read(**files)
-    message = str(error.value)
-    assert "\n" not in message
-    path, _, rest = message.partition(": ")
-    return f"{Path(path).name}: {rest}"
 
 
 # Values that have one reading in every format: texts that are no number, truth value, date or list.
@@ -215,53 +195,6 @@ def test_a_folder_without_items(tmp_path: Path) -> None:
         (tmp_path / file).touch()
     with pytest.raises(CatalogError, match=r"holds items\.csv and items\.jsonl; keep one"):
         folder_source(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("interactions", "message"),
-    [
-        ("item_id,rating\n1,5\n", "line 1: no column for the person; name it user_id"),
-        ("user_id,rating\n1,5\n", "line 1: no column for the item; name it item_id"),
-        ("user_id,item_id,rating\nu,1,5\nu,2,good\n", "line 3: column rating: 'good' is no number"),
-        ("user_id,item_id,rating\nu,1,5\nu,2,inf\n", "line 3: column rating: 'inf' is no number"),
-        ("user_id,item_id,rating\nu,1,\n", "line 2: column rating: is empty"),
-        ("user_id,item_id,time\nu,1,noon\n", "line 2: column time: 'noon' is no time"),
-        ("userId,itemId\nu,1\n,2\n", "line 3: column userId: is empty"),
-        ("user_id,item_id\nu,1\nu,9\n", "line 3: column item_id: '9' is not among the items (1 of 2 are not)"),
-    ],
-)
-def test_interactions_that_cannot_be_used(interactions: str, message: str) -> None:
-    assert problem(items_csv=ITEMS, interactions_csv=interactions).startswith(f"interactions.csv: {message}")
-
-
-def test_few_unknown_items_are_left_out_and_counted() -> None:
-    lines = "".join(f"u{n},{n % 3 + 1}\n" for n in range(100))
-    source = read(items_csv=ITEMS, interactions_csv=f"user_id,item_id\n{lines}u1,9\n")
-    assert source.interactions is not None
-    assert len(source.interactions) == 100
-    assert source.notes == ("interactions.csv: left out 1 of 101 rows, whose items are not among the items",)
-
-
-def test_interactions_of_all_shapes() -> None:
-    lines = ["u,1,2,2001-01-01 00:00:00", "u,1,4,1000000000", "u,2,3.5,999", "v,1,1,2001-09-09T01:46:40Z"]
-    source = read(
-        items_csv=ITEMS.replace("item_id", "bookId"),
-        interactions_csv="\n".join(["userId,bookId,rating,timestamp", *lines]),
-    )
-    assert source.interactions is not None
-    assert sorted(source.interactions.to_pylist(), key=str) == [
-        {"user_id": "u", "item_id": "1", "rating": 4.0, "timestamp": 1_000_000_000},
-        {"user_id": "u", "item_id": "2", "rating": 3.5, "timestamp": 999},
-        {"user_id": "v", "item_id": "1", "rating": 1.0, "timestamp": 1_000_000_000},
-    ]
-    assert source.noun == "book"
-    assert source.items["rating_count"].to_pylist() == [2, 1, 0]
-    assert source.items["rating_mean"].to_pylist() == [2.5, 3.5, None]
-
-
-def test_interactions_without_ratings_have_no_mean() -> None:
-    source = read(items_csv=ITEMS, interactions_csv="user,item\nu,1\nv,1\nv,2\n")
-    assert [column.name for column in source.columns] == ["size", "rating_count"]
 
 
 def cells(*values: str) -> Source:

@@ -88,13 +88,17 @@ def test_titles_the_person_names_as_liked_are_remembered(tiny_catalog: Catalog) 
 
 
 def test_an_empty_pool_is_relaxed_and_the_reply_says_so(tiny_catalog: Catalog) -> None:
-    result = turn(tiny_catalog, plan("recommend", where("'Western' IN genres AND year > 2015 AND NOT ('Drama' IN genres)")))
+    result = turn(
+        tiny_catalog, plan("recommend", where("'Western' IN genres AND year > 2015 AND NOT ('Drama' IN genres)"))
+    )
     assert result.relaxed == ("year > 2015",)
     assert {pick.item.title for pick in result.picks} == {"Dead Letter Saloon", "Dust and Violets"}
     assert "year > 2015" in result.reply
 
 
-@pytest.mark.parametrize("refusal", ["NOT (rating_count >= 0)", "rating_count NOT BETWEEN 0 AND 999", "title NOT ILIKE '%%'"])
+@pytest.mark.parametrize(
+    "refusal", ["NOT (rating_count >= 0)", "rating_count NOT BETWEEN 0 AND 999", "title NOT ILIKE '%%'"]
+)
 def test_what_is_not_wanted_is_never_given_up(tiny_catalog: Catalog, refusal: str) -> None:
     result = turn(tiny_catalog, plan("recommend", where(f"year > 2050 AND {refusal}")))
     assert not result.picks
@@ -125,7 +129,9 @@ def test_text_that_is_no_plan_is_asked_for_again(tiny_catalog: Catalog) -> None:
 def test_the_ranker_orders_the_candidates_by_its_letters(tiny_catalog: Catalog) -> None:
     engine = ScriptedEngine([COMEDIES_OF_THE_NINETIES], letters=[-3.0, -2.0, float("-inf"), -1.0], roles=["ranker"])
     ranked = done(list(run_turn(agent(tiny_catalog, engine, diversity=0.0), Session(), "a comedy"))).picks
-    fused = done(list(run_turn(agent(tiny_catalog, ScriptedEngine([COMEDIES_OF_THE_NINETIES]), diversity=0.0), Session(), "")))
+    fused = done(
+        list(run_turn(agent(tiny_catalog, ScriptedEngine([COMEDIES_OF_THE_NINETIES]), diversity=0.0), Session(), ""))
+    )
     before = [pick.item.item_id for pick in fused.picks]
     assert [pick.item.item_id for pick in ranked] == [before[index] for index in (3, 1, 0, 2)]
 

@@ -122,7 +122,9 @@ def test_both_sides_of_ease_give_the_papers_numbers(people: int) -> None:
     random = np.random.default_rng(people)
     likes = (random.random((people, 12)) < 0.4).astype(float)
     likes[0] = 1.0
-    ease = EASE.fit(FitData([""] * 12, csr_array(likes * 5), [str(index) for index in range(people)]), EASEConfig(l2=3.0))
+    ease = EASE.fit(
+        FitData([""] * 12, csr_array(likes * 5), [str(index) for index in range(people)]), EASEConfig(l2=3.0)
+    )
     person = np.zeros(12)
     person[[2, 7]] = 1.0
     np.testing.assert_allclose(ease.score(Query(liked=[2, 7])), person @ ease_by_the_paper(likes, 3.0), atol=1e-4)
@@ -132,7 +134,9 @@ def test_both_sides_of_ease_give_the_papers_numbers(people: int) -> None:
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=8).map(" ".join), min_size=2, max_size=12), st.data())
 def test_rank_bm25_and_bm25s_rank_alike(documents: list[str], data: st.DataObject) -> None:
     corpus = [[f"w{letter}" for letter in document.split()] for document in [*documents, "a"]]
-    query = Query(text=" ".join(f"w{letter}" for letter in data.draw(st.lists(st.sampled_from("abcdefgh"), min_size=1))))
+    query = Query(
+        text=" ".join(f"w{letter}" for letter in data.draw(st.lists(st.sampled_from("abcdefgh"), min_size=1)))
+    )
     small, large = BM25.of_tokens(corpus, BM25Config()), BM25.of_tokens(corpus, BM25Config(large=1))
     np.testing.assert_allclose(small.score(query), large.score(query), rtol=1e-3, atol=1e-4)
 
@@ -145,5 +149,7 @@ def test_rank_bm25_and_bm25s_rank_alike(documents: list[str], data: st.DataObjec
 def test_top_is_a_stable_sort_without_the_unknown(scores: list[int | None], k: int, data: st.DataObject) -> None:
     array = np.array([np.nan if score is None else score for score in scores], dtype=np.float32)
     inside = np.array(data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores))))
-    wanted = sorted((row for row in range(len(scores)) if inside[row] and scores[row] is not None), key=lambda row: -array[row])
+    wanted = sorted(
+        (row for row in range(len(scores)) if inside[row] and scores[row] is not None), key=lambda row: -array[row]
+    )
     assert top(array, k, inside).tolist() == wanted[:k]

@@ -28,7 +28,7 @@ def read_facts(path: Path) -> Facts:
 def add_facts(items: pa.Table, facts: Facts, lists: Sequence[str], texts: Mapping[str, Sequence[str]]) -> pa.Table:
     """`items` with columns of texts and of lists of texts, empty for items nobody has written about.
 
-    `lists` are names in the facts; `texts` gives for each column the name in the facts, or the names one inside the other.
+    `lists` are names in the facts; `texts` gives for each column the name there, or names one inside the other.
     """
     found = [facts.get(item_id, {}) for item_id in items["item_id"].to_pylist()]
     for name in lists:

@@ -33,8 +33,8 @@ class Table:
     """A file's columns by plain names (`plain_name`); `named` is what the file calls them.
 
     Each is text, int64, double, bool, date32 or a list of one of these; csv cells are text. Missing is null. `lines`,
-    shape (rows,), says where each row starts: the line in a text file, the record in a parquet file, from 1. `notes` say
-    what was left out.
+    shape (rows,), says where each row starts: the line in a text file, the record in a parquet file, from 1. `notes`
+    say what was left out.
     """
 
     path: Path
