@@ -5,12 +5,13 @@ import sys
 import threading
 from importlib.metadata import entry_points, version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from agent.settings import Settings
 from tools.errors import UsherError
+from tools.schema import Manifest
 
 CatalogOption = Annotated[Path | None, typer.Option("--catalog", help="Folder of a built catalog [USHER_CATALOG].")]
 ROOM = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -161,20 +162,20 @@ def catalog_build(
     from tools.movielens import movielens_source
 
     read = movielens_source(with_facts=facts) if source == "movielens" else folder_source(Path(source))
-    _print_catalog(build(read, out))
+    _print_catalog(build(read, out, report=lambda line: print(line, file=sys.stderr, flush=True)))
 
 
 @catalog_cli.command("info")
 def catalog_info(folder: Annotated[Path, typer.Argument(help="Folder of a built catalog.")]) -> None:
     """What a catalog holds."""
-    from tools.schema import Manifest
-
     _print_catalog(Manifest.read(folder))
 
 
-def _print_catalog(manifest: Any) -> None:
-    print(f"{manifest.name}: {manifest.rows:,} {manifest.noun}s, {manifest.interactions:,} interactions of "
-          f"{manifest.users:,} people, {manifest.described:,} with a description; build {manifest.build_hash[:12]}")  # fmt: skip
+def _print_catalog(manifest: Manifest) -> None:
+    print(
+        f"{manifest.name}: {manifest.rows:,} {manifest.noun}s, {manifest.described:,} with a description; "
+        f"{manifest.interactions:,} interactions of {manifest.users:,} people; build {manifest.build_hash[:12]}"
+    )
     for column in manifest.columns:
         kind = ("list of " if column.is_list else "") + column.type
         held = f"{column.minimum} to {column.maximum}" if column.minimum is not None else f"{column.distinct:,} values"
@@ -231,9 +232,7 @@ def _room(name: str, arguments: list[str]) -> None:
 
 
 @cli.callback(invoke_without_command=True)
-def _version(
-    context: typer.Context, show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
-) -> None:
+def _version(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if show:
         print(version("usher-recommender"))
         raise typer.Exit

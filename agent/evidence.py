@@ -56,7 +56,7 @@ def short_facts(values: dict[str, Any]) -> str:
     return "; ".join(shown[:3])
 
 
-def gather(catalog: Catalog, rows: Rows, scores: Sequence[float], ran: Sequence[Ran]) -> list[Pick]:
+def gather(catalog: Catalog, rows: Rows | Sequence[int], scores: Sequence[float], ran: Sequence[Ran]) -> list[Pick]:
     """Picks for these rows, with every call's reasons, each said once."""
     picks = []
     for item, score in zip(catalog.items(rows), scores, strict=True):

@@ -1,8 +1,8 @@
 """The check of a reply: every title, name, number and attribute in it must stand in the evidence.
 
 The rule is closed: a word passes when the evidence of the picks its sentence names holds it, or when it is one of the
-neutral words (prompts/neutral_words.txt), which state nothing about an item. Whatever else a model writes is refused, so
-a claim nobody foresaw ("Oscar-winning") is refused too.
+neutral words (prompts/neutral_words.txt), which state nothing about an item. Whatever else a model writes is refused,
+so a claim nobody foresaw ("Oscar-winning") is refused too.
 """
 
 import re
@@ -16,7 +16,9 @@ from agent.evidence import Pick
 from tools.schema import Manifest
 
 WORD = re.compile(r"[^\W_]+(?:['’.\-][^\W_]+)*")
-PRONOUNS = frozenset("it its it's this that they their these those he she his her".split())
+PRONOUNS = frozenset(
+    {"it", "its", "it's", "this", "that", "they", "their", "these", "those", "he", "she", "his", "her"}
+)
 DECIMAL = re.compile(r"\d+\.\d+")
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+")
 

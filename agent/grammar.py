@@ -44,9 +44,10 @@ def plan_grammar(manifest: Manifest) -> str:
     calls = ["filter", "bm25", "dense", "similar", "lookup"] + (["likes"] if manifest.interactions else [])
     rules = [
         'root ::= "{\\"act\\": \\"" (recommend | ask | answer | chat)',
-        f'recommend ::= "recommend\\"" count? ", \\"calls\\": [" call (", " call){{0,{CALLS}}} "], \\"question\\": null}}"',
+        'recommend ::= "recommend\\"" count? ", \\"calls\\": [" some "], \\"question\\": null}"',
         'ask ::= "ask\\", \\"calls\\": [" facets? "], \\"question\\": \\"" text "\\"}"',
-        f'answer ::= "answer\\", \\"calls\\": [" (call (", " call){{0,{CALLS}}})? "], \\"question\\": null}}"',
+        'answer ::= "answer\\", \\"calls\\": [" some? "], \\"question\\": null}"',
+        f'some ::= call (", " call){{0,{CALLS}}}',
         'chat ::= "chat\\", \\"calls\\": [], \\"question\\": null}"',
         f"call ::= {' | '.join(calls)}",
         f'where ::= term (" AND " term){{0,{TERMS}}}',

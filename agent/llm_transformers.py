@@ -40,7 +40,7 @@ class TransformersEngine:
         stopped = threading.Event()
 
         class Stopped(StoppingCriteria):
-            def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+            def __call__(self, input_ids: Any, *_: Any, **__: Any) -> Any:
                 return torch.full((input_ids.shape[0],), stopped.is_set(), dtype=torch.bool)
 
         streamer: Any = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)

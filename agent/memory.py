@@ -1,4 +1,4 @@
-"""What a conversation and a person's profile hold, and how a turn changes them. State is an argument, never a global."""
+"""What a conversation and a person's profile hold, and how a turn changes them."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -29,7 +29,8 @@ def mount_page(server: FastAPI, agent: Agent) -> FastAPI:
     """The page at the server's root. Nothing is fetched from elsewhere: system fonts, no analytics."""
     theme = gr.themes.Soft(primary_hue="indigo", neutral_hue="slate", font=SYSTEM_FONTS, font_mono=("monospace",))
     style = files("agent").joinpath("page.css").read_text(encoding="utf-8")
-    return gr.mount_gradio_app(server, build_page(agent), path="/", theme=theme, css=style, footer_links=[])
+    gr.mount_gradio_app(server, build_page(agent), path="/", theme=theme, css=style, footer_links=[])
+    return server
 
 
 def respond(agent: Agent, text: str, history: History, session: Session) -> Generator[Update, None, None]:
@@ -165,7 +166,6 @@ def build_page(agent: Agent) -> gr.Blocks:
 
         with cards:
 
-            @gr.render(inputs=[picks, session, noted])
             def _cards(found: Cards, kept: Session, _: int) -> None:
                 for item_id, shown_as in found:
                     with gr.Column(elem_classes="cell", min_width=220):
@@ -175,14 +175,17 @@ def build_page(agent: Agent) -> gr.Blocks:
                                 held = kept.profile.liked if feedback == "like" else kept.profile.disliked
                                 button(word, item_id in held, _toggling(item_id, feedback), f"{feedback}-{item_id}")
 
+            gr.render(inputs=[picks, session, noted])(_cards)
+
         with panel:
 
-            @gr.render(inputs=[session, noted])
             def _profile(kept: Session, _: int) -> None:
                 for word, held in (("You like", kept.profile.liked), ("You don't like", kept.profile.disliked)):
                     gr.Markdown(f"**{word}**" if held else f"**{word}**: nothing yet")
                     for item_id in list(held):
                         button(f"✕ {agent.catalog.title(item_id) or item_id}", False, _forgetting(item_id), "forget")
+
+            gr.render(inputs=[session, noted])(_profile)
 
         for begin in (anew.click, chat.clear):
             begin(_begin, session, [chat, session, picks])

@@ -54,15 +54,19 @@ def run_bench(catalog: Path | None, turns: int, calls: int, out: Path) -> None:
 
 
 def _bench_tools(catalog: Catalog, calls: int) -> dict[str, dict[str, float]]:
-    results = {}
-    for name, arguments in _tool_calls(catalog).items():
-        registry.call(catalog, name, arguments(0))  # indexes and models load at the first call
-        times = [
-            _ms(lambda step=step: registry.call(catalog, name, arguments(step)))  # type: ignore[misc]
-            for step in tqdm(range(1, calls + 1), desc=name, leave=False)
-        ]
-        results[name] = _spread(times) | {"aim_p95": TOOL_AIM_MS}
-    return results
+    return {name: _bench_tool(catalog, name, arguments, calls) for name, arguments in _tool_calls(catalog).items()}
+
+
+def _bench_tool(
+    catalog: Catalog, name: str, arguments: Callable[[int], dict[str, Any]], calls: int
+) -> dict[str, float]:
+    registry.call(catalog, name, arguments(0))  # indexes and models load at the first call
+    times = []
+    for step in tqdm(range(1, calls + 1), desc=name, leave=False):
+        started = time.perf_counter()
+        registry.call(catalog, name, arguments(step))
+        times.append((time.perf_counter() - started) * 1000)
+    return _spread(times) | {"aim_p95": TOOL_AIM_MS}
 
 
 def _tool_calls(catalog: Catalog) -> dict[str, Callable[[int], dict[str, Any]]]:
@@ -105,18 +109,12 @@ def _requests(catalog: Catalog, count: int) -> list[str]:
     """Plain requests from the catalog's own values and titles."""
     values = [value.lower() for column in catalog.manifest.enumerated() for value in (column.values or ())[:12]]
     noun = catalog.manifest.noun
-    kinds: list[Callable[[int], str]] = [
-        lambda step: f"I feel like {values[step % len(values)]}" if values else f"a good {noun}",
-        lambda step: f"something like {catalog.titles[step % 50]}",
-        lambda step: f"a {noun} about an unlikely friendship",
-    ]
-    return [kinds[step % len(kinds)](step) for step in range(count)]
-
-
-def _ms(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return (time.perf_counter() - started) * 1000
+    asked = []
+    for step in range(count):
+        like = f"something like {catalog.titles[step % 50]}"
+        feel = f"I feel like {values[step % len(values)]}" if values else f"a good {noun}"
+        asked.append((feel, like, f"a {noun} about an unlikely friendship")[step % 3])
+    return asked
 
 
 def _spread(ms: list[float]) -> dict[str, float]:
@@ -124,8 +122,9 @@ def _spread(ms: list[float]) -> dict[str, float]:
 
 
 def _print(results: dict[str, Any]) -> None:
-    print(f"{results['date']}  {results['machine']}  python {results['python']}  engine {results['engine']}  "
-          f"{results['catalog']['items']:,} items (build {results['catalog']['build']})")  # fmt: skip
+    held = results["catalog"]
+    print(f"{results['date']}  {results['machine']}  python {results['python']}  engine {results['engine']}")
+    print(f"{held['items']:,} items, build {held['build']}")
     print("\n".join(_rows(results)))
 
 

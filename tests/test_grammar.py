@@ -1,6 +1,7 @@
 """The plan grammar: what can be written under it parses, and runs but for titles that no catalog has."""
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ def test_random_walks_under_the_grammar_give_plans_whose_filters_run() -> None:
     from transformers import AutoTokenizer
 
     path = model_path(Settings())
-    tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)  # type: ignore[union-attr]
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)  # type: ignore[union-attr]
     size = len(tokenizer)
     info = xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=size)
     compiled = xgrammar.GrammarCompiler(info).compile_grammar(plan_grammar(MANIFEST))
@@ -123,7 +124,8 @@ def test_random_walks_under_the_grammar_give_plans_whose_filters_run() -> None:
     bitmask = xgrammar.allocate_token_bitmask(1, size)
     chance, plans, wheres = random.Random(7), 0, 0
     for _ in range(60):
-        matcher, tokens = xgrammar.GrammarMatcher(compiled), []
+        matcher = xgrammar.GrammarMatcher(compiled)
+        tokens: list[int] = []
         while not matcher.is_terminated() and len(tokens) < STEPS:
             matcher.fill_next_token_bitmask(bitmask)
             bits = np.unpackbits(bitmask.numpy().view(np.uint8), bitorder="little")[:size]

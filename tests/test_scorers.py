@@ -110,7 +110,7 @@ class TestEASE(ScorerContract):
         assert np.isnan(fitted.score(Query(user_id="someone"))).all()
 
 
-def ease_by_the_paper(likes: np.ndarray[Any, Any], l2: float) -> np.ndarray[Any, Any]:
+def ease_by_the_paper(likes: Any, l2: float) -> Any:
     """B of Steck 2019, equation 8, written down as it stands there."""
     p = np.linalg.inv(likes.T @ likes + l2 * np.eye(likes.shape[1]))
     b = np.eye(len(p)) - p / np.diag(p)
