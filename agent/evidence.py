@@ -10,6 +10,7 @@ from tools.scorer import Rows
 from tools.tool import Arguments
 
 SAID = 4  # reasons a card shows
+SENTENCE = 40  # characters from which a text describes
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,18 @@ class Pick:
     def name(self) -> str:
         return self.item.title if self.item.year is None else f"{self.item.title} ({self.item.year})"
 
+    @property
+    def description(self) -> str:
+        """The item's longest text, if it is a sentence rather than a name."""
+        texts = [value for value in self.item.values.values() if isinstance(value, str)]
+        longest = max(texts, key=len, default="")
+        return longest if len(longest) >= SENTENCE else ""
+
     def line(self) -> str:
-        """The item and its evidence in one line, for the writer."""
+        """The item and its evidence in one line: what it is about, then why it came."""
         facts = "; ".join(self.why) or short_facts(self.item.values)
+        if self.description:
+            return f"{self.name}: {self.description}" + (f" ({facts})" if facts else "")
         return f"{self.name}: {facts}" if facts else self.name
 
     def json(self) -> dict[str, Any]:

@@ -80,10 +80,11 @@ def card(pick: Pick) -> str:
     lists = [value for value in values.values() if isinstance(value, tuple) and value]
     tags = "".join(f"<span>{html.escape(str(tag))}</span>" for tag in (lists[0][:4] if lists else ()))
     why = "".join(f"<li>{html.escape(reason)}</li>" for reason in pick.why)
+    about = f"<p>{html.escape(pick.description)}</p>" if pick.description else ""
     year = f" <small>{pick.item.year}</small>" if pick.item.year is not None else ""
     return (
         f'<article class="card"><h3>{html.escape(pick.item.title)}{year}</h3>'
-        f'<div class="tags">{tags}</div><ul>{why}</ul></article>'
+        f'<div class="tags">{tags}</div>{about}<ul>{why}</ul></article>'
     )
 
 

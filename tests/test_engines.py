@@ -181,7 +181,7 @@ def test_a_server_that_refuses_is_one_line(server: tuple[str, type[Server]]) -> 
     url, handler = server
     engine = open_engine(Settings(llm_url=url))
     handler.refuse = True
-    with pytest.raises(EngineError, match="503.*no room"):
+    with pytest.raises(EngineError, match=r"503.*no room"):
         complete(engine, Request("writer", HELLO, 9))
 
 

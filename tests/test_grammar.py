@@ -49,7 +49,7 @@ def accepts(grammar: str, text: str) -> bool:
     [
         '{"act": "chat", "calls": [], "question": null}',
         '{"act": "ask", "calls": [{"tool": "facet_counts", "column": "kinds"}], "question": "Which kind?"}',
-        '{"act": "recommend", "count": 2, "calls": [{"tool": "dense_search", "query": "lost at sea"}], "question": null}',
+        '{"act": "recommend", "count": 2, "calls": [{"tool": "dense_search", "query": "at sea"}], "question": null}',
         '{"act": "recommend", "calls": [{"tool": "sql_filter", "where": "\'Sci-Fi\' IN kinds AND year BETWEEN 1990 AND '
         "1999 AND NOT ('it''s' IN kinds) AND maker ILIKE '%kurosawa%' AND score >= -1.5 AND made_on < "
         '\'2001-02-03\'", "order_by": "score DESC"}], "question": null}',

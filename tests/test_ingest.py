@@ -122,7 +122,7 @@ def test_a_table_is_the_same_from_every_format(table: tuple[Rows, dict[str, str]
 @settings(max_examples=60, deadline=None)
 def test_a_corrupt_cell_is_named(rows: Sequence[tuple[int, str]], data: st.DataObject) -> None:
     wrong = data.draw(st.integers(0, len(rows) - 1))
-    broken = data.draw(st.sampled_from(["abc", "1,2", "--", "12 m", "1e", "１x"]))  # noqa: RUF001
+    broken = data.draw(st.sampled_from(["abc", "1,2", "--", "12 m", "1e", "１x"]))
     table: Rows = [
         {"item_id": n, "title": "T", "note": note, "size": broken if n == wrong else size}
         for n, (size, note) in enumerate(rows)
@@ -214,6 +214,7 @@ def cells(*values: str) -> Source:
         (["Yes", "no", "YES"], "boolean", [True, False, True]),
         (["t", "f", ""], "boolean", [True, False, None]),
         (["t", "t", ""], "text", ["t", "t", None]),
+        ([" a ", "b", "  "], "text", ["a", "b", None]),
         (["2001-02-03", "1999-12-31T10:00:00"], "date", [datetime.date(2001, 2, 3), datetime.date(1999, 12, 31)]),
         (["2001-02-30", "x"], "text", ["2001-02-30", "x"]),
         (["a|b", "b", " c | |"], "list of text", [["a", "b"], ["b"], ["c"]]),
