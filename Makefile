@@ -12,16 +12,16 @@ chat: $(VENV)/installed $(CATALOG)/manifest.json
 	$(BIN)/usher chat --catalog $(CATALOG) --port $(PORT)
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 fast: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not model and not catalog and not vllm"
+	$(BIN)/python -m pytest -n auto -m "not model and not catalog and not vllm"
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not model and not catalog and not vllm"
+	$(BIN)/python -m pytest -n auto -m "not model and not catalog and not vllm"
 
 catalog: $(CATALOG)/manifest.json
 

@@ -19,7 +19,7 @@ ROOM = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_n
 cli = typer.Typer(
     no_args_is_help=True, add_completion=False, help="A conversational recommender over your own catalog."
 )
-catalog_cli = typer.Typer(no_args_is_help=True, help="Build a catalog, or say what one holds.")
+catalog_cli = typer.Typer(no_args_is_help=True, help="Build a catalog, add to it, or say what it holds.")
 tools_cli = typer.Typer(no_args_is_help=True, help="The tools, scripted.")
 model_cli = typer.Typer(no_args_is_help=True, help="The language models there are, and more from a hub.")
 cli.add_typer(catalog_cli, name="catalog")
@@ -163,6 +163,27 @@ def catalog_build(
 
     read = movielens_source(with_facts=facts) if source == "movielens" else folder_source(Path(source))
     _print_catalog(build(read, out, report=lambda line: print(line, file=sys.stderr, flush=True)))
+
+
+@catalog_cli.command("enrich")
+def catalog_enrich(
+    folder: Annotated[Path, typer.Argument(help="Folder of a built catalog.")],
+    source: Annotated[str, typer.Option("--from", help="wikipedia, or a table with item_id, text and maybe source.")],
+    base_url: Annotated[str, typer.Option(help="Where the summary service is [Wikipedia's].")] = "",
+    rate: Annotated[float, typer.Option(min=0.01, help="Requests a second to it.")] = 5.0,
+    limit: Annotated[int, typer.Option(min=1, help="Items asked about at most, popular ones first.")] = 1_000_000,
+    user_agent: Annotated[str, typer.Option(help="Who asks; the service wants a contact in it.")] = "usher-recommender",
+) -> None:
+    """Add descriptions from a source of your own; what is found is kept beside the catalog."""
+    from tools.enrich import append_record, enrich, read_file, record_path
+    from tools.wikipedia import BASE_URL, ask_about_all
+
+    if source == "wikipedia":
+        counts = ask_about_all(folder, base_url or BASE_URL, rate, limit, user_agent)
+        print("\n".join(f"{count:,} {what}" for what, count in counts.items()))
+    else:
+        append_record(record_path(folder), read_file(Path(source)))
+    _print_catalog(enrich(folder))
 
 
 @catalog_cli.command("info")

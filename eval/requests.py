@@ -46,28 +46,29 @@ def run_requests(catalog: Path | None, file: Path, out: Path) -> None:
     settings = Settings(shown=AT) if catalog is None else Settings(catalog=catalog, shown=AT)
     agent = Agent.open(settings)
     try:
-        requests = read_requests(file, agent.catalog)
-        found = {name: _recalls(name, ranked, requests) for name, ranked in _rankings(agent).items()}
-        results = {
-            "date": date.today().isoformat(),
-            "requests": len(requests),
-            "catalog": {
-                "items": len(agent.catalog),
-                "described": agent.catalog.manifest.described,
-                "build": agent.catalog.manifest.build_hash[:12],
-            },
-            "engine": agent.engine.name,
-            "recall": {name: _by_kind(requests, recalls) for name, recalls in found.items()},
-            "each": [
-                {"id": request.id, **{name: float(recalls[at]) for name, recalls in found.items()}}
-                for at, request in enumerate(requests)
-            ],
-        }
+        results = score(agent, read_requests(file, agent.catalog))
     finally:
         agent.close()
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
     _print(results)
+
+
+def score(agent: Agent, requests: Sequence[Request]) -> dict[str, Any]:
+    """R@10 of every ranking: over all requests, by their kind, and of each one."""
+    found = {name: _recalls(name, ranked, requests) for name, ranked in _rankings(agent).items()}
+    manifest = agent.catalog.manifest
+    return {
+        "date": date.today().isoformat(),
+        "requests": len(requests),
+        "catalog": {"items": manifest.rows, "described": manifest.described, "build": manifest.build_hash[:12]},
+        "engine": agent.engine.name,
+        "recall": {name: _by_kind(requests, recalls) for name, recalls in found.items()},
+        "each": [
+            {"id": request.id, **{name: float(recalls[at]) for name, recalls in found.items()}}
+            for at, request in enumerate(requests)
+        ],
+    }
 
 
 def read_requests(file: Path, catalog: Catalog) -> list[Request]:
@@ -150,8 +151,10 @@ def _by_kind(requests: Sequence[Request], recalls: NDArray[np.float64]) -> dict[
 
 def _print(results: dict[str, Any]) -> None:
     held = results["catalog"]
-    print(f"{results['date']}  R@{AT} of {results['requests']} requests, 95% bootstrap intervals  {held['items']:,} items, "
-          f"{held['described']:,} described (build {held['build']})  engine {results['engine']}")  # fmt: skip
+    print(f"{results['date']}  R@{AT} of {results['requests']} requests, 95% bootstrap intervals")
+    print(
+        f"{held['items']:,} items, {held['described']:,} described (build {held['build']}), engine {results['engine']}"
+    )
     kinds = list(next(iter(results["recall"].values())))
     print(f"\n{'':<14}" + "".join(f"{kind:>20}" for kind in kinds))
     for name, by_kind in results["recall"].items():

@@ -186,6 +186,7 @@ def test_misses_are_named(tmp_path: Path) -> None:
     known = read_known(table)
     facts = {"1": fact(cast=["Bob Sample", "Carol Case", "Eve Else"]), "2": fact(item_id="2")}
     assert leads(facts, known) == (3, ["1 The Seal: Eve Else; there: B. Sample, Dan Dee"])
+    assert leads(facts, known, listed=3) == (0, [])
     total, missed = directors(facts, known)
     assert total == 1
     assert missed[0].startswith("1 The Seal: Ann Example; there: Ann Other")

@@ -208,7 +208,7 @@ def _copied(loglines: dict[int, list[str]], against: Iterable[tuple[str, str]]) 
 
 
 def known_texts(named: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The texts of each FILE:COLUMN, named by file and line. Raises CatalogError when there is no such file or column."""
+    """The texts of each FILE:COLUMN, named by file and line. Raises CatalogError where there are none."""
     for name in named:
         file, _, column = name.rpartition(":")
         if not file:

@@ -1,5 +1,7 @@
 """Items by meaning: cosine similarity of sentence embeddings (Reimers and Gurevych 2019) over the documents."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,6 +44,21 @@ def _load_model(name: str) -> "SentenceTransformer":
     return SentenceTransformer(name, device="cpu")
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A few short texts are embedded on one thread: beside a busy core, several threads wait for one another (4 times
+    slower, measured on two cores). Other work that changes the number meanwhile only changes speed.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 class Dense:
     """A Scorer of `Query.text`: vectors of shape (items, dimensions), unit length; NaN for empty documents."""
 
@@ -67,9 +84,9 @@ class Dense:
 
     def embed(self, texts: list[str]) -> NDArray[np.float32]:
         """Unit vectors of shape (texts, dimensions)."""
-        return np.asarray(
-            self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False), dtype=np.float32
-        )
+        with _one_thread():
+            vectors = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, dtype=np.float32)
 
     def score(self, query: Query) -> Scores:
         if not query.text.strip():

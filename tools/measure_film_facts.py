@@ -23,6 +23,7 @@ from tools.text import fold
 
 COLUMNS = ("movie_id", "wiki_title", "wiki_cast", "wiki_extract")
 DIRECTED = re.compile(r"\bdirected\b[^.]{0,60}?\bby (?P<who>.{5,160})", re.IGNORECASE)
+WHOLE = (4, 6, 8)  # names an encyclopedia's cast has at least: the more, the more likely it is whole
 Z = 1.959964  # of a 95% interval
 
 
@@ -72,12 +73,15 @@ def read_known(path: Path) -> dict[str, Known]:
     }
 
 
-def leads(facts: Facts, known: dict[str, Known]) -> tuple[int, list[str]]:
-    """How many leads were looked for, and a line for each that neither the cast nor the lead paragraph names."""
+def leads(facts: Facts, known: dict[str, Known], listed: int = 1) -> tuple[int, list[str]]:
+    """How many leads were looked for, and a line for each that neither the cast nor the lead paragraph names.
+
+    Films whose encyclopedia's cast has fewer than `listed` names are left out: most casts there are not whole.
+    """
     total, missed = 0, []
     for item_id, fact in facts.items():
         film = known.get(item_id)
-        if film is None or not film.cast:
+        if film is None or len(film.cast) < listed:
             continue
         total += len(fact["cast"])
         text = f" {' '.join(name_words(film.lead))} "
@@ -135,9 +139,13 @@ def main(
     if size:
         print("\n".join(sample(facts, films, size, seed)))
         return
-    for what, (total, missed) in {"leads": leads(facts, films), "directors": directors(facts, films)}.items():
+    compared = {"leads": leads(facts, films), "directors": directors(facts, films)}
+    for what, (_, missed) in compared.items():
         print("\n".join(f"{what}: {line}" for line in missed))
+    for what, (total, missed) in compared.items():
         _print_share(what, total, missed)
+    for listed in WHOLE:
+        _print_share(f"leads, where {listed} names or more are listed", *leads(facts, films, listed))
 
 
 if __name__ == "__main__":
