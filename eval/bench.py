@@ -37,7 +37,7 @@ def run_bench(catalog: Path | None, turns: int, calls: int, out: Path) -> None:
         list(run_turn(agent, Session(), _requests(agent.catalog, 1)[0]))
         results = {
             "date": date.today().isoformat(),
-            "machine": f"{platform.processor() or platform.machine()}, {psutil.cpu_count()} cores",
+            "machine": f"{_processor()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB",
             "python": platform.python_version(),
             "catalog": {"items": len(agent.catalog), "build": agent.catalog.manifest.build_hash[:12]},
             "engine": agent.engine.name,
@@ -115,6 +115,14 @@ def _requests(catalog: Catalog, count: int) -> list[str]:
         feel = f"I feel like {values[step % len(values)]}" if values else f"a good {noun}"
         asked.append((feel, like, f"a {noun} about an unlikely friendship")[step % 3])
     return asked
+
+
+def _processor() -> str:
+    """The processor's name where Linux gives it, else what Python knows."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _spread(ms: list[float]) -> dict[str, float]:
