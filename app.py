@@ -236,7 +236,7 @@ def mcp() -> None:
 
 @cli.command("eval", context_settings=ROOM, add_help_option=False)
 def eval_room(context: typer.Context) -> None:
-    """Measure: replay, simulate, planner, cf, bench."""
+    """Measure: replay, simulate, planner, cf, requests, bench."""
     _room("eval", context.args)
 
 

@@ -161,7 +161,7 @@ def test_a_supported_reply_reaches_the_person_as_written(tiny_catalog: Catalog) 
 )
 def test_a_title_or_fact_without_evidence_never_reaches_the_person(tiny_catalog: Catalog, lie: str) -> None:
     result = write_turn(tiny_catalog, lie, lie)
-    assert lie.split()[-1] not in result.reply
+    assert lie.rsplit(maxsplit=1)[-1] not in result.reply
     assert result.notes[-1] == "writer: plain reply"
     assert "Comet Over Dover (1994)" in result.reply
 

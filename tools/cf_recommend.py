@@ -1,9 +1,9 @@
 """What people with the same likes liked: EASE (Steck 2019), with fold-in for people it never saw.
 
-EASE solves min ||X - XB||^2 + l||B||^2 with diag(B) = 0, X being people x items: B = I - P / diag(P), P = (X'X + lI)^-1.
-A person x scores xB, which needs only xP and diag(P). Where there are fewer people than items, P comes from the small side
-by the Woodbury identity, P = (I - X'(XX' + lI)^-1 X) / l, so that no items x items matrix is ever made: the same numbers
-in a fraction of the time and memory.
+EASE solves min ||X - XB||^2 + l||B||^2 with diag(B) = 0, X being people x items: B = I - P / diag(P) with
+P = (X'X + lI)^-1. A person x scores xB, which needs only xP and diag(P). Where there are fewer people than items, P
+comes from the small side by the Woodbury identity, P = (I - X'(XX' + lI)^-1 X) / l, so that no items x items matrix is
+ever made: the same numbers in a fraction of the time and memory.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ from tools.tool import Arguments, Tool, ToolResult
 class EASEConfig(BaseModel):
     """`l2` is the regularisation, `like_at` the share of the top rating from which a rating is a like.
 
-    `dislike_weight` is what a disliked item counts in a fold-in, against 1 for a liked one. Of more than `most_items` items
-    the most liked ones are modelled.
+    `dislike_weight` is what a disliked item counts in a fold-in, against 1 for a liked one. Of more than `most_items`
+    items the most liked ones are modelled.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -34,7 +34,7 @@ WELL_KNOWN = 1000  # rows from the top whose titles people shorten
 NEAREST = 3  # titles offered for one that was not found
 
 _YEAR = re.compile(r"^(?P<rest>.*?\w.*?)[\s,(\[]+(?:from\s+)?(?P<year>(?:1[89]|20)\d\d)\s*[)\]]?\s*$")
-_PARTS = re.compile(r"\s*(?:[:;](?=\s)|\s[-–—]\s|,?\s+or[:,]\s)\s*", re.IGNORECASE)  # noqa: RUF001 (dashes of titles)
+_PARTS = re.compile(r"\s*(?:[:;](?=\s)|\s[-–—]\s|,?\s+or[:,]\s)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

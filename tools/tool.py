@@ -23,8 +23,8 @@ class Arguments(BaseModel):
 class ToolResult:
     """Rows of the catalog, best first, with their scores; `count` is how many matched before any limit.
 
-    `matched` holds every row that met a filter (None for a search); `data` is what is not a ranking: value counts, titles
-    that were not found, the signal behind a neighbour.
+    `matched` holds every row that met a filter (None for a search); `data` is what is not a ranking: value counts,
+    titles that were not found, the signal behind a neighbour.
     """
 
     rows: Rows
