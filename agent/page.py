@@ -1,8 +1,7 @@
 """The chat page: it reads the turn's event stream and nothing else, and keeps one Session a browser session."""
 
-import html
-import json
-from collections.abc import Callable, Generator
+from collections.abc import Generator
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -12,215 +11,199 @@ from fastapi import FastAPI
 from agent.events import Called, Planned, Shown, Text
 from agent.evidence import Pick
 from agent.loop import Agent, run_turn
-from agent.memory import Feedback, Session
+from agent.memory import Profile, Session
+from agent.render import cards, header, message, prompts, reply, step, taste, working
 from tools.errors import UsherError
-from tools.schema import Manifest
 
 LONGEST = 2000  # characters of one message
+QUOTED = 200  # characters of a longer one that the chat shows
 AT_ONCE = 8  # turns that run side by side; the model itself takes them in order
 SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+MONOSPACE = ("ui-monospace", "Consolas", "monospace")
 
-History = list[gr.ChatMessage]
-Cards = list[tuple[str, str]]  # item id and HTML of each card shown
-Update = tuple[History, Session, Cards]
+# A click on a button of a card or of the profile, as an event that names the item.
+PRESS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-item]');
+  if (button) trigger('click', {item: button.dataset.item, feedback: button.dataset.feedback});
+});
+"""
+SCROLL = "() => document.getElementById('conversation').scrollIntoView({block: 'nearest', behavior: 'smooth'})"
+
+History = list[Any]  # Gradio's messages: its ChatMessage on the way out, dicts on the way in
 
 
-def mount_page(server: FastAPI, agent: Agent) -> FastAPI:
-    """The page at the server's root. Nothing is fetched from elsewhere: system fonts, no analytics."""
-    theme = gr.themes.Soft(primary_hue="indigo", neutral_hue="slate", font=SYSTEM_FONTS, font_mono=("monospace",))
-    style = files("agent").joinpath("page.css").read_text(encoding="utf-8")
-    gr.mount_gradio_app(server, build_page(agent), path="/", theme=theme, css=style, footer_links=[])
-    return server
+@dataclass(frozen=True)
+class Frame:
+    """The page at one moment of a turn. `draft` goes into the message box; None leaves what is being typed there."""
+
+    history: History
+    picks: tuple[Pick, ...]
+    draft: str | None = None
 
 
-def respond(agent: Agent, text: str, history: History, session: Session) -> Generator[Update, None, None]:
-    """One turn, event by event: the history so far, the session, and the items to show as cards."""
-    history = [*history, gr.ChatMessage(role="user", content=text)]
-    cards: Cards = []
-    yield history, session, cards
-    reply = ""
+def respond(
+    agent: Agent, text: str, history: History, session: Session, picks: tuple[Pick, ...]
+) -> Generator[Frame, None, None]:
+    """One turn, event by event. The session changes in place; `picks` stand until the turn finds others.
+
+    An error is one line in the chat, and the message goes back to where it was typed.
+    """
+    if len(text) > LONGEST:
+        problem = f"That message has {len(text):,} characters; please keep it to {LONGEST:,}."
+        yield Frame([*history, message(text[:QUOTED] + "…"), reply(problem)], picks, text)
+        return
+    history = [*history, message(text)]
+    yield Frame([*history, working()], picks, "")
+    said = ""
     try:
-        for event in run_turn(agent, session, text[:LONGEST]):
+        for event in run_turn(agent, session, text):
             if isinstance(event, Planned | Called):
                 history = [*history, step(event)]
             elif isinstance(event, Shown):
-                cards = [(pick.item.item_id, card(pick)) for pick in event.picks]
+                picks = event.picks
             elif isinstance(event, Text):
-                shown = history[:-1] if reply else history
-                reply += event.piece
-                history = [*shown, gr.ChatMessage(role="assistant", content=as_markdown(reply))]
-            yield history, session, cards
+                said += event.piece
+            elif event.plan.act == "recommend":
+                picks = event.picks
+            yield Frame([*history, reply(said) if said else working()], picks)
     except UsherError as error:
-        yield [*history, gr.ChatMessage(role="assistant", content=f"Sorry: {as_markdown(str(error))}")], session, cards
+        yield Frame([*history, reply(str(error))], picks, text)
 
 
-def step(event: Planned | Called) -> gr.ChatMessage:
-    """One collapsible step: what ran, with its arguments, its count and its milliseconds."""
-    if isinstance(event, Planned):
-        title = f"plan · {event.ms:.0f} ms"
-        body = event.error or (event.plan.text() if event.plan else "")
+def stopped(history: History) -> History:
+    """The chat of a turn that was stopped: nothing in it is still going on."""
+    steady = [said for said in history if (said.get("metadata") or {}).get("status") != "pending"]
+    return [*steady, reply("Stopped.")]
+
+
+def press(profile: Profile, item_id: str, feedback: str) -> None:
+    """Note a like or a dislike; the same again takes it back, and so does any other word."""
+    held = {"like": profile.liked, "dislike": profile.disliked}.get(feedback)
+    if held is None or item_id in held:
+        profile.forget(item_id)
     else:
-        found = "refused" if event.error else f"{event.count:,} found"
-        title = f"{event.tool} · {found} · {event.ms:.0f} ms"
-        body = json.dumps(event.args, indent=2, ensure_ascii=False) + (f"\n\n{event.error}" if event.error else "")
-    fence = "```" if "```" not in body else "~~~~"
-    return gr.ChatMessage(
-        role="assistant", content=f"{fence}\n{body}\n{fence}", metadata={"title": title, "status": "done"}
+        profile.note(item_id, "like" if feedback == "like" else "dislike")
+
+
+def mount_page(server: FastAPI, agent: Agent) -> FastAPI:
+    """The page at the server's root. Nothing is fetched from elsewhere and no run is recorded."""
+    gr.mount_gradio_app(
+        server,
+        build_page(agent),
+        path="/",
+        theme=_theme(),
+        css=files("agent").joinpath("page.css").read_text(encoding="utf-8"),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
     )
+    return server
 
 
-def as_markdown(text: str) -> str:
-    """Text as it stands: nothing in it is taken for HTML."""
-    return html.escape(text, quote=False)
-
-
-def card(pick: Pick) -> str:
-    """One item as HTML: title, year, its short values and why it came. Everything in it is escaped."""
-    values = pick.item.values
-    lists = [value for value in values.values() if isinstance(value, tuple) and value]
-    tags = "".join(f"<span>{html.escape(str(tag))}</span>" for tag in (lists[0][:4] if lists else ()))
-    why = "".join(f"<li>{html.escape(reason)}</li>" for reason in pick.why)
-    about = f"<p>{html.escape(pick.description)}</p>" if pick.description else ""
-    year = f" <small>{pick.item.year}</small>" if pick.item.year is not None else ""
-    return (
-        f'<article class="card"><h3>{html.escape(pick.item.title)}{year}</h3>'
-        f'<div class="tags">{tags}</div>{about}<ul>{why}</ul></article>'
+def _theme() -> gr.themes.Base:
+    return gr.themes.Base(
+        primary_hue="teal", neutral_hue="stone", radius_size="lg", font=SYSTEM_FONTS, font_mono=MONOSPACE
+    ).set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_text_color="white",
     )
-
-
-def toggle(session: Session, item_id: str, feedback: Feedback) -> Session:
-    """Note a like or a dislike; the same again takes it back."""
-    held = session.profile.liked if feedback == "like" else session.profile.disliked
-    if item_id in held:
-        session.profile.forget(item_id)
-    else:
-        session.profile.note(item_id, feedback)
-    return session
-
-
-def prompts(manifest: Manifest) -> list[str]:
-    """A few things to ask, from the catalog's own values."""
-    asked = []
-    column = next((column for column in manifest.enumerated() if column.is_list), None)
-    values = [value.lower() for value in (column.values or ())] if column is not None else []
-    years = manifest.column("year")
-    if len(values) > 2:
-        asked += [f"I feel like {values[0]}", f"{values[1]} but no {values[2]}"]
-    if values and years is not None and years.maximum is not None:
-        asked.append(f"{values[1 % len(values)]} from the {int(float(years.maximum)) // 10 * 10 - 20}s")
-    return [*asked, f"a {manifest.noun} about an unlikely friendship"]
 
 
 def build_page(agent: Agent) -> gr.Blocks:
     """The page's components and what each of them does."""
-    manifest = agent.catalog.manifest
-    with gr.Blocks(title="Usher", analytics_enabled=False, fill_width=True) as page:
-        session, picks, noted = gr.State(Session()), gr.State([]), gr.State(0)
-        gr.HTML(_header(agent))
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=3, min_width=320):
+    catalog = agent.catalog
+    manifest = catalog.manifest
+    with gr.Blocks(title="Usher", analytics_enabled=False) as page:
+        session, picks = gr.State(Session()), gr.State(())  # Gradio copies both for each browser session
+        gr.HTML(header(agent))
+        with gr.Row(equal_height=False, elem_id="room"):
+            with gr.Column(scale=4, min_width=320):
                 chat = gr.Chatbot(
                     label="Conversation",
-                    height="52vh",
+                    show_label=False,
+                    elem_id="conversation",
+                    min_height=340,
+                    max_height="58vh",
+                    layout="bubble",
                     buttons=[],
                     feedback_options=None,
-                    layout="bubble",
-                    placeholder=f"Say what {manifest.noun} you are in the mood for.",
+                    latex_delimiters=[],
+                    allow_tags=False,
+                    placeholder=f"### What {manifest.noun} are you in the mood for?",
+                    examples=[{"text": prompt} for prompt in prompts(manifest)],
                 )
-                with gr.Row(elem_classes="ask"):
+                grid = gr.HTML(js_on_load=PRESS)
+                with gr.Row(elem_id="composer"):
                     text = gr.Textbox(
-                        placeholder="Your message", label="Message", show_label=False, max_length=LONGEST, scale=6
+                        label="Message",
+                        show_label=False,
+                        container=False,
+                        placeholder=f"Your message, up to {LONGEST:,} characters",
+                        max_lines=5,
+                        scale=6,
                     )
-                    send = gr.Button("Send", variant="primary", scale=1, min_width=80)
-                    stop = gr.Button("Stop", scale=1, min_width=80)
-                gr.Examples([[prompt] for prompt in prompts(manifest)], inputs=text, label="Try")
-                cards = gr.Column(elem_classes="cards")
-            with gr.Column(scale=1, min_width=260, elem_classes="profile"):
-                panel = gr.Column()
+                    send = gr.Button("Send", variant="primary", scale=0, min_width=88)
+                    stop = gr.Button("Stop", variant="stop", scale=0, min_width=88, visible=False)
+            with gr.Column(scale=1, min_width=240, elem_id="profile"):
+                panel = gr.HTML(taste(Profile(), catalog), js_on_load=PRESS)
                 anew = gr.Button("New conversation", size="sm")
-                forget = gr.Button("Forget me", size="sm", variant="stop")
+                forget = gr.Button("Forget me", size="sm")
+                gr.HTML("<p class='hint'>A new conversation keeps your taste; Forget me clears it too.</p>")
 
-        def take(message: str, history: History, kept: Session) -> Generator[tuple[Any, ...], None, None]:
-            if not message.strip():
-                yield message, history, kept, gr.skip()
+        busy = (gr.Button(visible=False), gr.Button(visible=True))
+        idle = (gr.Button(visible=True), gr.Button(visible=False))
+
+        def take(written: str, history: History, kept: Session, found: tuple[Pick, ...]) -> Generator[Any, None, None]:
+            if not written.strip():
+                yield gr.skip()
                 return
-            for update in respond(agent, message.strip(), history, kept):
-                yield "", *update
+            for frame in respond(agent, written.strip(), history, kept, found):
+                draft = gr.skip() if frame.draft is None else frame.draft
+                yield draft, frame.history, frame.picks, *lists(frame.picks, kept), *busy
 
-        asked = [text, chat, session]
-        shown = [text, chat, session, picks]
-        running = [
-            event(take, asked, shown, concurrency_limit=AT_ONCE, show_progress="hidden")
-            for event in (text.submit, send.click)
-        ]
-        stop.click(None, cancels=running)
+        def lists(found: tuple[Pick, ...], kept: Session) -> tuple[str, str]:
+            return cards(found, kept.profile, manifest), taste(kept.profile, catalog)
 
-        def bump(count: int) -> int:
-            return count + 1
+        def pressed(kept: Session, found: tuple[Pick, ...], event: gr.EventData) -> tuple[str, str]:
+            if catalog.row_of(str(event.item)) is not None:
+                press(kept.profile, str(event.item), str(event.feedback))
+            return lists(found, kept)
 
-        def button(label: str, pressed: bool, change: Callable[[Session], Session], name: str) -> None:
-            variant = "primary" if pressed else "secondary"
-            made = gr.Button(label, variant=variant, size="sm", min_width=80, elem_classes=name)
-            made.click(change, session, session, show_progress="hidden").then(
-                bump, noted, noted, show_progress="hidden"
-            )
+        def begin(kept: Session) -> tuple[Any, ...]:
+            return [], Session(profile=kept.profile), (), *lists((), kept), *idle
 
-        with cards:
+        def chosen(event: gr.SelectData) -> str:
+            return str(event.value["text"])
 
-            def _cards(found: Cards, kept: Session, _: int) -> None:
-                for item_id, shown_as in found:
-                    with gr.Column(elem_classes="cell", min_width=220):
-                        gr.HTML(shown_as)
-                        with gr.Row():
-                            for word, feedback in (("Like", "like"), ("Dislike", "dislike")):
-                                held = kept.profile.liked if feedback == "like" else kept.profile.disliked
-                                button(word, item_id in held, _toggling(item_id, feedback), f"{feedback}-{item_id}")
+        private = {"api_visibility": "private", "show_progress": "hidden"}
+        turn = {
+            "fn": take,
+            "inputs": [text, chat, session, picks],
+            "outputs": [text, chat, picks, grid, panel, send, stop],
+            "concurrency_limit": AT_ONCE,
+            "concurrency_id": "turn",
+            **private,
+        }
+        sent = gr.on([text.submit, send.click], **turn)
+        tried = chat.example_select(chosen, None, text, **private).then(**turn)
+        for ran in (sent, tried):
+            ran.then(lambda: idle, None, [send, stop], **private)
+        gr.on([text.submit, send.click], None, js=SCROLL)
+        stop.click(
+            lambda history: (stopped(history), *idle), chat, [chat, send, stop], cancels=[sent, tried], **private
+        )
 
-            gr.render(inputs=[picks, session, noted])(_cards)
-
-        with panel:
-
-            def _profile(kept: Session, _: int) -> None:
-                for word, held in (("You like", kept.profile.liked), ("You don't like", kept.profile.disliked)):
-                    gr.Markdown(f"**{word}**" if held else f"**{word}**: nothing yet")
-                    for item_id in list(held):
-                        button(f"✕ {agent.catalog.title(item_id) or item_id}", False, _forgetting(item_id), "forget")
-
-            gr.render(inputs=[session, noted])(_profile)
-
-        for begin in (anew.click, chat.clear):
-            begin(_begin, session, [chat, session, picks])
-        forget.click(lambda: ([], Session(), []), None, [chat, session, picks]).then(bump, noted, noted)
+        for buttons in (grid, panel):
+            buttons.click(pressed, [session, picks], [grid, panel], trigger_mode="multiple", queue=False, **private)
+        fresh = [chat, session, picks, grid, panel, send, stop]
+        anew.click(begin, session, fresh, cancels=[sent, tried], **private)
+        forget.click(lambda: begin(Session()), None, fresh, cancels=[sent, tried], **private)
     return page
-
-
-def _begin(session: Session) -> Update:
-    """A new conversation keeps the likes."""
-    return [], Session(profile=session.profile), []
-
-
-def _toggling(item_id: str, feedback: str) -> Callable[[Session], Session]:
-    return lambda session: toggle(session, item_id, "like" if feedback == "like" else "dislike")
-
-
-def _forgetting(item_id: str) -> Callable[[Session], Session]:
-    def forget(session: Session) -> Session:
-        session.profile.forget(item_id)
-        return session
-
-    return forget
-
-
-def _header(agent: Agent) -> str:
-    manifest = agent.catalog.manifest
-    columns = ", ".join(column.name.replace("_", " ") for column in manifest.columns)
-    notice = (
-        ""
-        if agent.engine.trained("planner")
-        else "<p class='notice'>The language model is not trained for this job yet and often plans badly: "
-        "open a plan step to see what it understood.</p>"
-    )
-    return (
-        f"<header><h1>Usher</h1><p>{len(agent.catalog):,} {html.escape(manifest.noun)}s · {html.escape(columns)} · "
-        f"{html.escape(agent.engine.name)}</p>{notice}</header>"
-    )
