@@ -175,14 +175,16 @@ def catalog_enrich(
     user_agent: Annotated[str, typer.Option(help="Who asks; the service wants a contact in it.")] = "usher-recommender",
 ) -> None:
     """Add descriptions from a source of your own; what is found is kept beside the catalog."""
-    from tools.enrich import append_record, enrich, read_file, record_path
+    from tools.enrich import add_file, enrich
     from tools.wikipedia import BASE_URL, ask_about_all
 
     if source == "wikipedia":
         counts = ask_about_all(folder, base_url or BASE_URL, rate, limit, user_agent)
         print("\n".join(f"{count:,} {what}" for what, count in counts.items()))
     else:
-        append_record(record_path(folder), read_file(Path(source)))
+        unknown = add_file(folder, Path(source))
+        if unknown:
+            print(f"{source}: {len(unknown):,} of other items left out: {', '.join(unknown[:5])}", file=sys.stderr)
     _print_catalog(enrich(folder))
 
 

@@ -114,6 +114,9 @@ def _theme() -> gr.themes.Base:
         button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover_dark="*primary_600",
         button_primary_text_color="white",
+        input_background_fill="white",
+        input_background_fill_dark="*neutral_900",
+        chatbot_text_size="*text_md",
     )
 
 
@@ -121,17 +124,17 @@ def build_page(agent: Agent) -> gr.Blocks:
     """The page's components and what each of them does."""
     catalog = agent.catalog
     manifest = catalog.manifest
+    plain = {"apply_default_css": False, "padding": False}
     with gr.Blocks(title="Usher", analytics_enabled=False) as page:
         session, picks = gr.State(Session()), gr.State(())  # Gradio copies both for each browser session
-        gr.HTML(header(agent))
+        gr.HTML(header(agent), **plain)
         with gr.Row(equal_height=False, elem_id="room"):
             with gr.Column(scale=4, min_width=320):
                 chat = gr.Chatbot(
                     label="Conversation",
                     show_label=False,
                     elem_id="conversation",
-                    min_height=340,
-                    max_height="58vh",
+                    height="auto",
                     layout="bubble",
                     buttons=[],
                     feedback_options=None,
@@ -140,26 +143,26 @@ def build_page(agent: Agent) -> gr.Blocks:
                     placeholder=f"### What {manifest.noun} are you in the mood for?",
                     examples=[{"text": prompt} for prompt in prompts(manifest)],
                 )
-                grid = gr.HTML(js_on_load=PRESS)
+                grid = gr.HTML(js_on_load=PRESS, elem_id="found", **plain)
                 with gr.Row(elem_id="composer"):
                     text = gr.Textbox(
                         label="Message",
                         show_label=False,
                         container=False,
-                        placeholder=f"Your message, up to {LONGEST:,} characters",
+                        placeholder="Your message",
                         max_lines=5,
                         scale=6,
                     )
                     send = gr.Button("Send", variant="primary", scale=0, min_width=88)
                     stop = gr.Button("Stop", variant="stop", scale=0, min_width=88, visible=False)
             with gr.Column(scale=1, min_width=240, elem_id="profile"):
-                panel = gr.HTML(taste(Profile(), catalog), js_on_load=PRESS)
+                panel = gr.HTML(taste(Profile(), catalog), js_on_load=PRESS, **plain)
                 anew = gr.Button("New conversation", size="sm")
                 forget = gr.Button("Forget me", size="sm")
-                gr.HTML("<p class='hint'>A new conversation keeps your taste; Forget me clears it too.</p>")
+                gr.HTML('<p class="hint">A new conversation keeps your taste; Forget me clears it too.</p>', **plain)
 
-        busy = (gr.Button(visible=False), gr.Button(visible=True))
-        idle = (gr.Button(visible=True), gr.Button(visible=False))
+        busy = gr.update(visible=False), gr.update(visible=True)
+        idle = gr.update(visible=True), gr.update(visible=False)
 
         def take(written: str, history: History, kept: Session, found: tuple[Pick, ...]) -> Generator[Any, None, None]:
             if not written.strip():

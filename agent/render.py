@@ -16,7 +16,7 @@ from tools.catalog import Catalog, Item
 from tools.schema import Manifest
 
 TAGS = 4  # values of an item's first list column that its card shows
-PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")  # ASCII's; Markdown lets a backslash stand before each of them
+MARKS = re.compile(r"[\\`*_\[\]<>&~|#=+@]|^-|:(?=//)|(?<=www)\.", re.IGNORECASE)  # what Markdown could take for its own
 
 
 def message(text: str) -> gr.ChatMessage:
@@ -56,9 +56,9 @@ def _code(text: str) -> str:
 
 
 def as_markdown(text: str) -> str:
-    """Text as Markdown that shows it letter by letter: no tag, link, image or emphasis, but lines and list items stay."""
+    """Text as Markdown that shows it letter by letter: no tag, link or emphasis; lines and list items stay."""
     return "\n".join(
-        ("- " if line.startswith("- ") else "") + PUNCTUATION.sub(r"\\\g<0>", line.removeprefix("- "))
+        ("- " if line.startswith("- ") else "") + MARKS.sub(r"\\\g<0>", line.removeprefix("- "))
         for line in text.split("\n")
     )
 
@@ -78,7 +78,8 @@ def header(agent: Agent) -> str:
     )
     return (
         f'<header class="about"><h1>Usher</h1><details><summary>{len(agent.catalog):,} {_text(manifest.noun)}s, '
-        f"{len(manifest.columns)} columns · {_text(_model(agent))}</summary><ul>{columns}</ul></details>{notice}</header>"
+        f"{len(manifest.columns)} columns · {_text(_model(agent))}</summary><ul>{columns}</ul></details>"
+        f"{notice}</header>"
     )
 
 
@@ -96,10 +97,10 @@ def prompts(manifest: Manifest) -> list[str]:
     years = manifest.column("year")
     asked = []
     if len(values) > 2:
-        asked += [f"I feel like {values[0]}", f"{values[1]} but no {values[2]}"]
+        asked += [f"I feel like {values[0]}", f"{values[1].capitalize()} but no {values[2]}"]
     if values and years is not None and years.maximum is not None:
-        asked.append(f"{values[1 % len(values)]} from the {int(float(years.maximum)) // 10 * 10 - 20}s")
-    return [*asked, f"Something about an unlikely friendship, which {manifest.noun} would you pick?"]
+        asked.append(f"{values[1 % len(values)].capitalize()} from the {int(float(years.maximum)) // 10 * 10 - 20}s")
+    return [*asked, "Something about an unlikely friendship"]
 
 
 def cards(picks: Sequence[Pick], profile: Profile, manifest: Manifest) -> str:

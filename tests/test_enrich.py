@@ -95,8 +95,15 @@ def test_texts_of_other_items_are_refused_and_nothing_changes(folder: Path, tmp_
     table.write_text("item_id,text\nnobody,a text\n")
     before = read_manifest_hash(folder)
     line = error_line(usher("catalog", "enrich", str(folder), "--from", str(table)))
-    assert "no description is of an item in the catalog" in line
+    assert "no item_id in it is in the catalog" in line
     assert read_manifest_hash(folder) == before
+    assert not record_path(folder).exists()
+    (item_id,) = read_catalog(folder).items["item_id"].to_pylist()[:1]
+    table.write_text(f"item_id,text\nnobody,a text\n{item_id},another text\n")
+    done = usher("catalog", "enrich", str(folder), "--from", str(table))
+    assert done.returncode == 0
+    assert "texts.csv: 1 of other items left out: nobody" in done.stderr
+    assert set(read_record(record_path(folder))) == {item_id}
     assert "no catalog here" in error_line(usher("catalog", "enrich", str(tmp_path), "--from", str(table)))
 
 

@@ -85,6 +85,20 @@ def read_file(path: Path) -> list[Answer]:
     return [Answer(item_id=item_id, text=" ".join(text.split()), source=source) for item_id, text, source in rows]
 
 
+def add_file(catalog: Path, path: Path) -> list[str]:
+    """Write the rows of a table to the catalog's record; gives the ids in it that the catalog does not have.
+
+    Raises CatalogError, and has written nothing, when one of the two cannot be read or they have no item in common.
+    """
+    ids = set(read_catalog(catalog).items["item_id"].to_pylist())
+    answers, record = read_file(path), record_path(catalog)
+    if not any(answer.item_id in ids for answer in answers):
+        raise CatalogError(f"{path}: no item_id in it is in the catalog {catalog}; its first is {answers[0].item_id!r}")
+    old = read_record(record)
+    append_record(record, [answer for answer in answers if answer.item_id in ids and old.get(answer.item_id) != answer])
+    return [answer.item_id for answer in answers if answer.item_id not in ids]
+
+
 def read_catalog(folder: Path) -> Source:
     """The source that a built catalog would be built from again. Raises CatalogError."""
     manifest = Manifest.read(folder)
