@@ -74,7 +74,7 @@ def ask(
     catalog: CatalogOption = None,
 ) -> None:
     """Ask in the terminal."""
-    from agent.events import Done, Shown, Text
+    from agent.events import Done, Text
     from agent.loop import Agent, run_turn
     from agent.memory import Session
 
@@ -90,8 +90,6 @@ def ask(
                     if isinstance(event, Done) and as_json:
                         given = {} if name is None else {"id": name, "turn": number}
                         print(json.dumps(given | event.json(), ensure_ascii=False), flush=True)
-                    elif isinstance(event, Shown) and not as_json:
-                        print("\n".join(f"  {pick.line()}" for pick in event.picks))
                     elif isinstance(event, Text) and not as_json:
                         print(event.piece, end="", flush=True)
                 if not as_json:

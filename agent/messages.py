@@ -10,6 +10,7 @@ from agent.evidence import Pick
 from agent.llm import Message, Role
 from agent.memory import Session
 from tools.catalog import Catalog
+from tools.mentions import find_mentions
 from tools.schema import Column, Manifest
 
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
@@ -56,7 +57,7 @@ def _short(value: float | str | None) -> str:
 def planner_messages(
     catalog: Catalog, session: Session, text: str, examples: Sequence[Message] = (), error: str = ""
 ) -> tuple[Message, ...]:
-    """What the planner reads: the card, then the profile, the last turn and the new message.
+    """What the planner reads: the card, then the profile, the last turn, the catalog's titles in the message, and it.
 
     `examples` stand between them for a model that was not trained; `error` is what was wrong with its last try.
     """
@@ -74,6 +75,8 @@ def planner_messages(
         shown = [title for item in last.items if (title := catalog.title(item)) is not None]
         if shown:
             lines.append(f"Last items: {'; '.join(clean(title) for title in shown)}")
+    if named := dict.fromkeys(str(catalog.titles[mention.row]) for mention in find_mentions(catalog, text)):
+        lines.append(f"Titles: {'; '.join(clean(title) for title in list(named)[:RECALLED])}")
     lines.append(f"Message: {clean(text)}")
     if error:
         lines.append(f"The last try failed: {clean(error)}")
