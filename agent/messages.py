@@ -14,7 +14,8 @@ from tools.mentions import find_mentions
 from tools.schema import Column, Manifest
 
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
-CARD_VALUES = 40  # values of a column on the card; the rarer ones are left to the grammar, which has them all
+CARD_VALUES = 36  # a column with more values than these shows its most frequent; the grammar has them all
+CARD_FREQUENT = 12
 RECALLED = 8  # the newest likes and dislikes the planner reads; the whole profile goes into the tools
 MESSAGE = 400  # characters of one message that are read
 SPECIAL = re.compile(r"<\|[^|<>]*\|>")  # chat template marks: text of items and people is data and may not hold any
@@ -43,8 +44,9 @@ def schema_card(manifest: Manifest) -> str:
 def _card_line(column: Column) -> str:
     line = f"{column.name} {'list of ' if column.is_list else ''}{column.type}"
     if column.values is not None:
-        more = ", .." if len(column.values) > CARD_VALUES else ""
-        return f"{line}: {', '.join(column.values[:CARD_VALUES])}{more}"
+        if len(column.values) > CARD_VALUES:
+            return f"{line}: {', '.join(column.values[:CARD_FREQUENT])}, .."
+        return f"{line}: {', '.join(column.values)}"
     if column.minimum is not None:
         line += f" {_short(column.minimum)} to {_short(column.maximum)}"
     return f"{line} ({column.note})" if column.note else line

@@ -159,7 +159,7 @@ def taste(profile: Profile, catalog: Catalog) -> str:
         for word, held in (("Liked", profile.liked), ("Disliked", profile.disliked))
         if held
     )
-    empty = f"<p>Like or dislike a {_text(catalog.manifest.noun)}, and the next answer respects it.</p>"
+    empty = "<p>Nothing yet. What you like and dislike shapes the next answer.</p>"
     return f'<section class="taste" aria-label="Your taste"><h2>Your taste</h2>{lists or empty}</section>'
 
 

@@ -1,21 +1,25 @@
 """The page: what it makes of the event stream, its cards, and that conversations do not mix."""
 
-import copy
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from gradio.state_holder import SessionState
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.events import Called, Planned
 from agent.evidence import Pick
 from agent.llm import EngineError, Request
 from agent.loop import Agent
 from agent.memory import Profile, Session
-from agent.page import LONGEST, Frame, build_page, press, respond, stopped
+from agent.page import LONGEST, Frame, build_page, mount_page, press, respond, stopped
 from agent.plan import Plan
-from agent.render import card, prompts, step
+from agent.render import as_markdown, card, cards, header, message, prompts, reply, step, taste, working
 from agent.settings import Settings
 from tests.scripted import ScriptedEngine
 from tools.catalog import Catalog, Item
@@ -23,115 +27,247 @@ from tools.catalog import Catalog, Item
 COMEDIES = json.dumps(
     {"act": "recommend", "calls": [{"tool": "sql_filter", "where": "'Comedy' IN genres"}], "question": None}
 )
+NONE_FOUND = json.dumps(
+    {"act": "recommend", "calls": [{"tool": "sql_filter", "where": "NOT (year > 0)"}], "question": None}
+)
+CHAT = json.dumps({"act": "chat", "calls": [], "question": None})
+HOSTILE = ["<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "a & b", "' onclick='alert(1)"]
 
 
-def agent(catalog: Catalog, *texts: str) -> Agent:
-    return Agent.of(catalog, ScriptedEngine(texts), Settings(catalog=catalog.folder))
+def agent(catalog: Catalog, *texts: str, engine: ScriptedEngine | None = None) -> Agent:
+    return Agent.of(catalog, engine or ScriptedEngine(texts), Settings(catalog=catalog.folder))
 
 
-def test_a_turn_shows_its_steps_then_the_reply_and_the_cards(tiny_catalog: Catalog) -> None:
+def frames(catalog: Catalog, *texts: str, say: str = "a comedy", session: Session | None = None) -> list[Frame]:
+    return list(respond(agent(catalog, *texts), say, [], session or Session(), ()))
+
+
+def titles(history: list[Any]) -> list[str]:
+    return [(said.metadata or {}).get("title", "") for said in history]
+
+
+def test_a_turn_shows_its_steps_as_they_come_then_the_reply_and_the_items(tiny_catalog: Catalog) -> None:
     session = Session()
-    frames = list(respond(agent(tiny_catalog, COMEDIES), "a comedy", [], session, ()))
-    history, picks = frames[-1].history, frames[-1].picks
-    assert [message.role for message in history] == ["user", "assistant", "assistant", "assistant"]
-    titles = [(message.metadata or {}).get("title", "").replace("\\", "") for message in history]
-    assert titles[1].startswith("plan · ")
-    assert titles[2].startswith("sql_filter · 12 found · ")
-    assert len(picks) == 5
-    assert [pick.item.item_id for pick in picks] == list(session.exchanges[0].items)
-    lengths = [len(frame.history) for frame in frames]
-    assert lengths == sorted(lengths)
-    assert frames[0].draft == ""
+    seen = frames(tiny_catalog, COMEDIES, session=session)
+    assert [titles(frame.history)[1:] for frame in seen[:3]] == [
+        ["working"],
+        [titles(seen[-1].history)[1], "working"],
+        [*titles(seen[-1].history)[1:3], "working"],
+    ]
+    last = seen[-1]
+    assert [said.role for said in last.history] == ["user", "assistant", "assistant", "assistant"]
+    assert titles(last.history)[1].startswith("plan · ")
+    assert titles(last.history)[2].startswith(as_markdown("sql_filter · 12 found · "))
+    assert last.history[3].content == as_markdown(session.exchanges[0].reply)
+    assert tuple(pick.item.item_id for pick in last.picks) == session.exchanges[0].items
+    assert len(last.picks) == 5
+    assert seen[0].draft == ""
+    assert {frame.draft for frame in seen[1:]} == {None}
+
+
+def test_items_stand_until_a_search_finds_others_or_none(tiny_catalog: Catalog) -> None:
+    shared, session = agent(tiny_catalog, COMEDIES, CHAT, NONE_FOUND), Session()
+    (*_, comedies) = respond(shared, "a comedy", [], session, ())
+    (*_, thanked) = respond(shared, "thanks", comedies.history, session, comedies.picks)
+    (*_, nothing) = respond(shared, "of no year", thanked.history, session, thanked.picks)
+    assert thanked.picks == comedies.picks != ()
+    assert nothing.picks == ()
 
 
 def test_turns_of_two_people_at_once_do_not_mix(tiny_catalog: Catalog) -> None:
     shared = agent(tiny_catalog, COMEDIES, COMEDIES)
     sessions = [Session(), Session()]
-    turns: list[Iterator[Frame]] = [
-        respond(shared, text, [], session, ()) for text, session in zip(("one", "two"), sessions, strict=True)
-    ]
+    turns = [respond(shared, text, [], session, ()) for text, session in zip(("one", "two"), sessions, strict=True)]
     for _ in range(20):
         for turn in turns:
             next(turn, None)
     assert [[exchange.user for exchange in session.exchanges] for session in sessions] == [["one"], ["two"]]
-    press(sessions[0].profile, "3", "like")
-    assert sessions[1].profile.liked == []
 
 
-def test_every_browser_session_starts_with_its_own_session(tiny_catalog: Catalog) -> None:
+def test_every_browser_session_holds_a_session_of_its_own(tiny_catalog: Catalog) -> None:
     page = build_page(agent(tiny_catalog))
     (state,) = [
         block for block in page.blocks.values() if isinstance(block, gr.State) and isinstance(block.value, Session)
     ]
-    first, second = (copy.deepcopy(state.value) for _ in range(2))  # what Gradio does for each browser session
-    press(first.profile, "3", "like")
-    assert second.profile.liked == state.value.profile.liked == []
+    one, other = (SessionState(page)[state._id] for _ in range(2))
+    press(one.profile, "3", "like")
+    assert one.profile.liked == ["3"]
+    assert other.profile.liked == state.value.profile.liked == []
 
 
-def test_an_error_is_one_line_and_the_message_stays(tiny_catalog: Catalog) -> None:
+def test_several_turns_may_run_at_once(tiny_catalog: Catalog) -> None:
+    page = build_page(agent(tiny_catalog))
+    turns = [fn for fn in page.fns.values() if fn.concurrency_id == "turn"]
+    assert len(turns) == 2
+    assert all(fn.concurrency_limit > 1 for fn in turns)
+
+
+def test_an_error_is_one_line_and_the_message_goes_back_to_where_it_was_typed(tiny_catalog: Catalog) -> None:
     class Broken(ScriptedEngine):
         def stream(self, request: Request) -> Iterator[str]:
             raise EngineError("the model is <b>gone</b>; start it")
 
-    broken = Agent.of(tiny_catalog, Broken(), Settings(catalog=tiny_catalog.folder))
     session = Session()
-    last = list(respond(broken, "a comedy", [], session, ()))[-1]
-    assert last.history[0].content == "a comedy"
-    assert "gone" in str(last.history[-1].content)
-    assert "<b>" not in str(last.history[-1].content)
+    (*_, last) = respond(agent(tiny_catalog, engine=Broken()), "a comedy", [], session, ())
+    assert [said.content for said in last.history] == ["a comedy", r"the model is \<b\>gone\</b\>; start it"]
     assert last.draft == "a comedy"
     assert session.exchanges == []
 
 
-def test_a_message_that_is_too_long_is_refused_and_kept(tiny_catalog: Catalog) -> None:
-    session, long = Session(), "x" * (LONGEST + 1)
-    (only,) = respond(agent(tiny_catalog), long, [], session, ())
-    assert f"{LONGEST:,}" in str(only.history[-1].content)
-    assert only.draft == long
+def test_a_turn_that_is_closed_stops_the_model_and_leaves_no_mark(tiny_catalog: Catalog) -> None:
+    class Writer(ScriptedEngine):
+        stopped = False
+
+        def stream(self, request: Request) -> Iterator[str]:
+            if request.role == "planner":
+                yield CHAT
+                return
+            try:
+                while True:
+                    yield "Tell me more. "
+            finally:
+                self.stopped = True
+
+    engine, session = Writer(roles=["writer"]), Session()
+    turn = respond(agent(tiny_catalog, engine=engine), "hello", [], session, ())
+    while not next(turn).history[-1].content.startswith("Tell"):
+        assert not engine.stopped
+    turn.close()
+    assert engine.stopped
     assert session.exchanges == []
 
 
-def test_a_stopped_turn_leaves_no_step_running() -> None:
-    shown = [
-        {"role": "assistant", "metadata": {"status": "done"}},
-        {"role": "assistant", "metadata": {"status": "pending"}},
-    ]
-    kept = stopped(shown)
-    assert kept[:1] == shown[:1]
-    assert len(kept) == 2
+def test_a_stopped_turn_is_no_longer_working() -> None:
+    history = [vars(said) for said in (message("a comedy"), step(Planned(Plan(act="chat"), 9.0)), working())]
+    after = stopped(history)
+    assert after[:2] == history[:2]
+    assert [said.content for said in after[2:]] == ["Stopped."]
 
 
-@pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a & b"])
-def test_nothing_in_an_item_is_taken_for_html(hostile: str, tiny_catalog: Catalog) -> None:
-    item = Item(0, "1", hostile, {"year": 1999, "genres": (hostile,)})
-    made = card(Pick(item, 1.0, (hostile,)), Profile(), tiny_catalog.manifest)
-    assert "<script" not in made
-    assert "<img" not in made
-    assert made.count("&amp;") + made.count("&lt;") >= 3
+def test_a_message_that_is_too_long_is_not_run_and_not_lost(tiny_catalog: Catalog) -> None:
+    session = Session()
+    (frame,) = frames(tiny_catalog, say="x" * (LONGEST + 1), session=session)
+    assert frame.draft == "x" * (LONGEST + 1)
+    assert "2,001" in frame.history[-1].content
+    assert len(frame.history[0].content) < LONGEST
+    assert session.exchanges == []
+    assert frames(tiny_catalog, COMEDIES, say="x" * LONGEST, session=session)
+    assert len(session.exchanges) == 1
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_nothing_in_an_item_is_taken_for_html(tiny_catalog: Catalog, hostile: str) -> None:
+    item = Item(0, hostile, hostile, {"year": 1999, "genres": (hostile,), "description": hostile * 3})
+    made = card(Pick(item, 1.0, (hostile,)), Profile(liked=[hostile]), tiny_catalog.manifest)
+    made += taste(Profile(liked=[hostile], disliked=[hostile]), tiny_catalog)
+    for raw in ("<script", "<img", "a & b", "' onclick"):
+        assert raw not in made
+    assert made.count('aria-pressed="true"') == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<script>alert(1)</script>", r"\<script\>alert(1)\</script\>"),
+        ("*batteries not included", r"\*batteries not included"),
+        ("![x](https://a.example/x.png)", r"!\[x\](https\://a.example/x.png)"),
+        ("WWW.example.com a@b.example", r"WWW\.example.com a\@b.example"),
+        ("# not a heading", r"\# not a heading"),
+        ("These fit:\n- M*A*S*H (1970)", "These fit:\n- M\\*A\\*S\\*H (1970)"),
+        ("---", r"\---"),
+        ("&lt;", r"\&lt;"),
+    ],
+)
+def test_text_is_shown_letter_by_letter(text: str, shown: str) -> None:
+    assert as_markdown(text) == shown
+
+
+@given(st.text())
+def test_showing_text_only_adds_backslashes(text: str) -> None:
+    assert as_markdown(text).replace("\\", "") == text.replace("\\", "")
+
+
+def test_a_card_says_what_the_catalog_knows(tiny_catalog: Catalog) -> None:
+    (item,) = tiny_catalog.items([0])
+    made = card(
+        Pick(item, 1.0, ("liked by people who liked Salt Road",)), Profile(disliked=["x"]), tiny_catalog.manifest
+    )
+    for known in (item.title, str(item.year), *item.values["genres"], "liked by people who liked Salt Road"):
+        assert known in made
+    assert made.count('aria-pressed="false"') == 2
+    assert f'aria-label="Like {item.title} ({item.year})"' in made
+
+
+def test_no_items_are_no_cards(tiny_catalog: Catalog) -> None:
+    pick = Pick(tiny_catalog.items([0])[0], 1.0, ())
+    assert cards((), Profile(), tiny_catalog.manifest) == ""
+    assert cards((pick, pick), Profile(), tiny_catalog.manifest).count("<article") == 2
+
+
+def test_a_number_with_a_unit_stands_on_the_card(tiny_catalog: Catalog) -> None:
+    columns = tuple(
+        column.model_copy(update={"note": "minutes" if column.name == "runtime" else column.note})
+        for column in tiny_catalog.manifest.columns
+    )
+    manifest = tiny_catalog.manifest.model_copy(update={"columns": columns})
+    item = Item(0, "1", "One", {"year": 1999, "runtime": 1100})
+    assert "1,100 minutes" in card(Pick(item, 1.0, ()), Profile(), manifest)
+    assert "1,100" not in card(Pick(item, 1.0, ()), Profile(), tiny_catalog.manifest)
 
 
 def test_a_step_says_what_ran_and_what_was_refused() -> None:
     ran = step(Called("sql_filter", {"where": "year > 1"}, 1234, 3.4))
-    refused = step(Called("sql_filter", {"where": "colour = 1"}, 0, 0.5, "no column 'colour'"))
+    refused = step(Called("sql_filter", {"where": "```\n<b>"}, 0, 0.5, "no column <b>"))
     failed = step(Planned(None, 9.0, "not a plan"))
-    assert (ran.metadata or {})["title"].replace("\\", "") == "sql_filter · 1,234 found · 3 ms"
-    assert '"where": "year > 1"' in str(ran.content)
-    assert "no column 'colour'" in str(refused.content).replace("\\", "")
-    assert "refused" in str((refused.metadata or {})["title"])
-    assert "not a plan" in str(failed.content)
-    assert '"chat"' in str(step(Planned(Plan(act="chat"), 9.0)).content)
+    assert titles([ran, refused]) == [r"sql\_filter · 1,234 found · 3 ms", r"sql\_filter · refused · 0 ms"]
+    assert '"where": "year > 1"' in ran.content
+    assert refused.content == '```json\n{\n  "where": "```\\n<b>"\n}\n```\n\nno column \\<b\\>'
+    assert failed.content == "not a plan"
+    assert '"act": "chat"' in step(Planned(Plan(act="chat"), 9.0)).content
 
 
-def test_a_second_click_takes_feedback_back_and_another_replaces_it() -> None:
-    session = Session()
-    profiles: list[Any] = []
-    for feedback in ("like", "like", "like", "dislike"):
-        press(session.profile, "7", feedback)
-        profiles.append((list(session.profile.liked), list(session.profile.disliked)))
-    assert profiles == [(["7"], []), ([], []), (["7"], []), ([], ["7"])]
+def test_a_second_press_takes_feedback_back_and_another_replaces_it() -> None:
+    profile = Profile()
+    held = []
+    for feedback in ("like", "like", "like", "dislike", "forget", "nonsense"):
+        press(profile, "7", feedback)
+        held.append((profile.liked.copy(), profile.disliked.copy()))
+    assert held == [(["7"], []), ([], []), (["7"], []), ([], ["7"]), ([], []), ([], [])]
+
+
+def test_the_profile_names_what_it_holds_newest_first(tiny_catalog: Catalog) -> None:
+    shown = taste(Profile(liked=["1", "2"], disliked=["9"]), tiny_catalog)
+    places = [shown.index(f'aria-label="Forget {tiny_catalog.title(item_id)}"') for item_id in ("2", "1", "9")]
+    assert places == sorted(places)
+    assert "Nothing yet" in taste(Profile(), tiny_catalog)
 
 
 def test_the_examples_come_from_the_catalog(tiny_catalog: Catalog) -> None:
     made = prompts(tiny_catalog.manifest)
     assert len(made) == 4
     assert "drama" in " ".join(made).lower()
+    bare = tiny_catalog.manifest.model_copy(update={"columns": ()})
+    assert len(prompts(bare)) == 1
+
+
+def test_an_untrained_planner_is_owned_up_to(tiny_catalog: Catalog) -> None:
+    trained = ScriptedEngine(roles=["planner"])
+    assert "not trained" in header(agent(tiny_catalog))
+    assert "not trained" not in header(agent(tiny_catalog, engine=trained))
+    assert f"{len(tiny_catalog)} {tiny_catalog.manifest.noun}s" in header(agent(tiny_catalog))
+    for column in tiny_catalog.manifest.columns:
+        assert f"<b>{column.name}</b>" in header(agent(tiny_catalog))
+
+
+def test_the_mounted_page_has_its_style_and_loads_nothing_from_elsewhere(tiny_catalog: Catalog) -> None:
+    client = TestClient(mount_page(FastAPI(), agent(tiny_catalog)))
+    config = client.get("/config").json()
+    assert ".card" in config["css"]
+    assert config["title"] == "Usher"
+    assert config["analytics_enabled"] is False
+    assert config["run_history"] is False
+    assert "http" not in client.get("/theme.css").text
+
+
+def test_a_reply_is_markdown_only_by_its_lines() -> None:
+    assert reply("These fit:\n- [REC] (2007)").content == "These fit:\n- \\[REC\\] (2007)"
