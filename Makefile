@@ -15,13 +15,13 @@ test: $(VENV)/dev
 	$(BIN)/python -m pytest -n auto
 
 fast: $(VENV)/dev
-	$(BIN)/python -m pytest -n auto -m "not model and not catalog and not vllm"
+	$(BIN)/python -m pytest -n auto -m "not model"
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto -m "not model and not catalog and not vllm"
+	$(BIN)/python -m pytest -n auto -m "not model"
 
 catalog: $(CATALOG)/manifest.json
 

@@ -120,14 +120,15 @@ def _empty_pool(agent: Agent, session: Session) -> Pool:
 def _picks(agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, notes: list[str]) -> tuple[Pick, ...]:
     """The items of this turn, best first: fused, ranked by the model where it was trained to, and diversified."""
     catalog, settings = agent.catalog, agent.settings
-    if plan.act == "answer" and session.last is not None:
-        found = [row for item in session.last.items if (row := catalog.row_of(item)) is not None]
-        rows = np.array(found, dtype=np.int64)
+    if plan.act == "answer":  # about what the plan looked up, or else about the last items
+        last = [row for item in session.last.items if (row := catalog.row_of(item)) is not None] if session.last else []
+        rows = pool.lists[0][: settings.shown] if pool.lists else np.array(last, dtype=np.int64)
         return tuple(gather(catalog, rows, [0.0] * len(rows), []))
     if plan.act != "recommend":
         return ()
     rows, scores = fuse(pool, catalog.popularity)
     rows, scores = rows[: settings.candidates], scores[: settings.candidates]
+    candidates: list[Pick] = []
     if agent.engine.plays("ranker") and len(rows) > 1:
         candidates = gather(catalog, rows, list(scores), pool.ran)
         scores = letter_scores(agent.engine, catalog.manifest.noun, text, candidates).astype(np.float32)
@@ -135,6 +136,8 @@ def _picks(agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, no
     else:
         notes.append("ranker: fused order")
     best = diversify(catalog.dense.vectors[rows], scores, plan.count or settings.shown, settings.diversity)
+    if candidates:  # their evidence is gathered already
+        return tuple(replace(candidates[index], score=float(scores[index])) for index in best)
     return tuple(gather(catalog, rows[best], list(scores[best]), pool.ran))
 
 

@@ -1,7 +1,7 @@
 """What a conversation and a person's profile hold, and how a turn changes them."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -57,12 +57,7 @@ class Session:
     def remember(self, exchange: Exchange, liked: list[str], disliked: list[str]) -> None:
         """Keep a finished turn, and what its plan said the person likes and dislikes."""
         self.exchanges.append(exchange)
-        for items, feedback in ((liked, "like"), (disliked, "dislike")):
-            for item in items:
-                self.profile.note(item, "like" if feedback == "like" else "dislike")
-
-    def dump(self) -> dict[str, Any]:
-        return {
-            "exchanges": [exchange.model_dump() for exchange in self.exchanges],
-            "profile": self.profile.model_dump(),
-        }
+        for item in liked:
+            self.profile.note(item, "like")
+        for item in disliked:
+            self.profile.note(item, "dislike")

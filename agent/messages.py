@@ -1,6 +1,5 @@
 """The one renderer of what the model reads, in training and in serving: each role's messages from typed data."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from importlib.resources import files
@@ -29,11 +28,6 @@ def clean(text: str, limit: int = MESSAGE) -> str:
 def template(role: Role) -> str:
     """The role's prompt file."""
     return files("prompts").joinpath(f"{role}.md").read_text(encoding="utf-8").strip()
-
-
-def prompt_version(role: Role) -> str:
-    """Changes when the role's prompt file does; an adapter trained on another version is refused."""
-    return hashlib.sha256(template(role).encode()).hexdigest()[:12]
 
 
 def schema_card(manifest: Manifest) -> str:

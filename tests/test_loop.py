@@ -194,6 +194,13 @@ def test_an_answer_is_about_the_last_items(tiny_catalog: Catalog) -> None:
     assert [pick.item.item_id for pick in second.picks] == [pick.item.item_id for pick in first.picks]
 
 
+def test_an_answer_is_about_the_title_that_was_asked_about(tiny_catalog: Catalog) -> None:
+    session = Session()
+    turn(tiny_catalog, COMEDIES_OF_THE_NINETIES, session=session)
+    asked = plan("answer", {"tool": "title_lookup", "title": "iron harvest"})
+    assert [pick.item.title for pick in turn(tiny_catalog, asked, session=session).picks] == ["Iron Harvest"]
+
+
 def test_a_turn_that_is_closed_early_leaves_no_mark(tiny_catalog: Catalog) -> None:
     session = Session()
     events = run_turn(agent(tiny_catalog, ScriptedEngine([COMEDIES_OF_THE_NINETIES])), session, "a comedy")
