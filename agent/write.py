@@ -17,8 +17,8 @@ def write(
 ) -> Iterator[str]:
     """Pieces of the reply; `notes` gets how it came about.
 
-    A sentence goes out once it is checked. At the first unsupported one the writer is asked again, once, if nothing went
-    out yet; else, or should that fail too, the plain reply takes over. What went out was checked and stands.
+    A sentence goes out once it is checked. At the first unsupported one the writer is asked again, once, if nothing
+    went out yet; else, or should that fail too, the plain reply takes over. What went out was checked and stands.
     """
     sent: list[str] = []
     for attempt in range(TRIES):
