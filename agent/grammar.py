@@ -7,7 +7,6 @@ Free text is bounded by its words and they by their letters: one bound on all it
 them, and takes seconds to compile.
 """
 
-import json
 from collections.abc import Iterable
 
 from tools.schema import Column, Manifest
@@ -17,22 +16,21 @@ CALLS = 3  # calls beside the first
 
 _SHARED = r"""
 text ::= word (" " word){0,13}
-word ::= [^ "\\\x00-\x1f]{1,20}
+word ::= [^ "|\x00-\x1f]{1,20}
 words ::= plain (" " plain){0,3}
-plain ::= [^ "'\\%\x00-\x1f]{1,20}
+plain ::= [^ "'|%\x00-\x1f]{1,20}
 title ::= "\"" word (" " word){0,8} "\""
-titles ::= "[" title (", " title){0,4} "]"
+titles ::= title (", " title){0,4}
 flag ::= "true" | "false"
 day ::= "'" [12] [0-9]{3} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | "1" [0-9] | "2" [0-8]) "'"
 compare ::= " = " | " >= " | " <= " | " > " | " < "
-count ::= ", \"count\": " ([1-9] | "1" [0-9] | "20")
-bm25 ::= "{\"tool\": \"bm25_search\", \"query\": \"" text "\"}"
-dense ::= "{\"tool\": \"dense_search\", \"query\": \"" text "\"}"
-likes ::= "{\"tool\": \"cf_recommend\", \"liked\": " titles (", \"disliked\": " titles)? "}"
-similar ::= "{\"tool\": \"similar_items\", \"item_id\": " title "}"
-lookup ::= "{\"tool\": \"title_lookup\", \"title\": " title "}"
-filter ::= "{\"tool\": \"sql_filter\", \"where\": \"" where "\"" (", \"order_by\": \"" order "\"")? "}"
-facets ::= "{\"tool\": \"facet_counts\", \"column\": \"" facet "\"}"
+count ::= " " ([1-9] | "1" [0-9] | "20")
+bm25 ::= "bm25_search " text
+dense ::= "dense_search " text
+likes ::= "cf_recommend " (titles (" NOT " titles)? | "NOT " titles)
+similar ::= "similar_items " title
+lookup ::= "title_lookup " title
+filter ::= "sql_filter " (where (" " order)? | order)
 """
 
 
@@ -43,19 +41,18 @@ def plan_grammar(manifest: Manifest) -> str:
     orders = [column.name for column in usable if column.type in ("integer", "number", "date") and not column.is_list]
     calls = ["filter", "bm25", "dense", "similar", "lookup"] + (["likes"] if manifest.interactions else [])
     rules = [
-        'root ::= "{\\"act\\": \\"" (recommend | ask | answer | chat)',
-        'recommend ::= "recommend\\"" count? ", \\"calls\\": [" some "], \\"question\\": null}"',
-        'ask ::= "ask\\", \\"calls\\": [" facets? "], \\"question\\": \\"" text "\\"}"',
-        'answer ::= "answer\\", \\"calls\\": [" some? "], \\"question\\": null}"',
-        f'some ::= call (", " call){{0,{CALLS}}}',
-        'chat ::= "chat\\", \\"calls\\": [], \\"question\\": null}"',
+        "root ::= recommend | ask | answer | chat",
+        f'recommend ::= "recommend" count? (" | " call){{0,{CALLS + 1}}}',
+        'ask ::= "ask " text (" | facet_counts " facet)?',
+        f'answer ::= "answer" (" | " call){{0,{CALLS}}}',
+        'chat ::= "chat"',
         f"call ::= {' | '.join(calls)}",
         f'where ::= term (" AND " term){{0,{TERMS}}}',
         'term ::= condition | "NOT (" condition ")" | "(" condition (" OR " condition){1,3} ")"',
         f"condition ::= {' | '.join(['titled', *(_rule(column) for column in usable)])}",
         'titled ::= "title ILIKE \'%" words "%\'"',
         f"facet ::= {_any(facets or ['title'])}",
-        f'order ::= ({_any(orders or ["title"])}) (" DESC" | " ASC")',
+        f'order ::= "ORDER BY " ({_any(orders or ["title"])}) (" DESC" | " ASC")',
         *(f"{_rule(column)} ::= {_condition(column)}" for column in usable),
         *(
             f"{_rule(column)}-value ::= {_any(_in_sql(column.values))}"
@@ -102,8 +99,8 @@ def _in_sql(values: Iterable[str]) -> list[str]:
 
 
 def _any(options: Iterable[str]) -> str:
-    """Alternatives as they stand inside a JSON string, written as grammar literals."""
-    return " | ".join(_literal(json.dumps(option, ensure_ascii=False)[1:-1]) for option in options)
+    """Alternatives, written as grammar literals."""
+    return " | ".join(_literal(option) for option in options)
 
 
 def _literal(text: str) -> str:

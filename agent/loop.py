@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from agent.context import planner_context
 from agent.events import Called, Done, Event, Planned, Shown, Text
 from agent.evidence import Pick, gather
 from agent.examples import example_messages
@@ -50,7 +51,8 @@ class Agent:
 
     def warm(self) -> None:
         """Load what the first turn would wait for: the model, its grammar, and the embeddings."""
-        messages = planner_messages(self.catalog, Session(), "hello", self.examples)
+        context = planner_context(self.catalog, Session(), "hello")
+        messages = planner_messages(self.catalog.manifest, context, self.examples)
         write_plan(self.engine, messages, self.grammar)
         self.catalog.dense.embed(["hello"])
 
@@ -90,9 +92,10 @@ def _plan_and_run(agent: Agent, session: Session, text: str) -> Generator[Event,
     """Plan and run the calls. What a tool refuses goes back to the planner once; the second plan stands as it is."""
     trace: list[Called] = []
     plan, pool, error = Plan(act="chat"), _empty_pool(agent, session), ""
+    context = planner_context(agent.catalog, session, text)
     for _ in range(PLAN_TRIES):
         started = time.perf_counter()
-        messages = planner_messages(agent.catalog, session, text, agent.examples, error)
+        messages = planner_messages(agent.catalog.manifest, context, agent.examples, error)
         try:
             plan = write_plan(agent.engine, messages, agent.grammar)
         except ToolError as refused:

@@ -5,17 +5,14 @@ from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 
+from agent.context import PlannerContext, Span
 from agent.evidence import Pick
 from agent.llm import Message, Role
-from agent.memory import Session
-from tools.catalog import Catalog
-from tools.mentions import find_mentions
 from tools.schema import Column, Manifest
 
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 CARD_VALUES = 36  # a column with more values than these shows its most frequent; the grammar has them all
 CARD_FREQUENT = 12
-RECALLED = 8  # the newest likes and dislikes the planner reads; the whole profile goes into the tools
 MESSAGE = 400  # characters of one message that are read
 SPECIAL = re.compile(r"<\|[^|<>]*\|>")  # chat template marks: text of items and people is data and may not hold any
 
@@ -51,32 +48,39 @@ def _short(value: float | str | None) -> str:
 
 
 def planner_messages(
-    catalog: Catalog, session: Session, text: str, examples: Sequence[Message] = (), error: str = ""
+    manifest: Manifest, context: PlannerContext, examples: Sequence[Message] = (), error: str = ""
 ) -> tuple[Message, ...]:
     """What the planner reads: the card, then the profile, the last turn, the catalog's titles in the message, and it.
 
     `examples` stand between them for a model that was not trained; `error` is what was wrong with its last try.
     """
-    system = Template(template("planner")).substitute(noun=catalog.manifest.noun, card=schema_card(catalog.manifest))
+    taste = " cf_recommend: titles liked NOT disliked." if manifest.interactions else ""
+    system = Template(template("planner")).substitute(noun=manifest.noun, taste=taste, card=schema_card(manifest))
     lines = []
-    for name, items in (("Likes", session.profile.liked), ("Dislikes", session.profile.disliked)):
-        titles = [catalog.title(item) for item in items[-RECALLED:]]
-        if known := [title for title in titles if title is not None]:
-            lines.append(f"{name}: {'; '.join(clean(title) for title in known)}")
-    if session.last is not None:
-        last = session.last
-        lines.append(f"Before: {clean(last.user)}")
-        if last.plan is not None:
-            lines.append(f"Last plan: {last.plan.text()}")
-        shown = [title for item in last.items if (title := catalog.title(item)) is not None]
-        if shown:
-            lines.append(f"Last items: {'; '.join(clean(title) for title in shown)}")
-    if named := dict.fromkeys(str(catalog.titles[mention.row]) for mention in find_mentions(catalog, text)):
-        lines.append(f"Titles: {'; '.join(clean(title) for title in list(named)[:RECALLED])}")
-    lines.append(f"Message: {clean(text)}")
+    for name, titles in (("Likes", context.liked), ("Dislikes", context.disliked)):
+        if titles:
+            lines.append(f"{name}: {_list(titles)}")
+    if context.last_plan is not None:
+        lines.append(f"Last plan: {context.last_plan.text()}")
+    if context.last_titles:
+        lines.append(f"Last items: {_list(context.last_titles)}")
+    if context.last_spans:
+        lines.append(f"Last range: {', '.join(_span(span) for span in context.last_spans)}")
+    if context.named:
+        lines.append(f"Titles: {_list(context.named)}")
+    lines.append(f"Message: {clean(context.message)}")
     if error:
         lines.append(f"The last try failed: {clean(error)}")
     return (Message("system", system), *examples, Message("user", "\n".join(lines)))
+
+
+def _list(titles: Sequence[str]) -> str:
+    return "; ".join(clean(title) for title in titles)
+
+
+def _span(span: Span) -> str:
+    low, high = _short(span.low), _short(span.high)
+    return f"{span.column} {low}" if low == high else f"{span.column} {low} to {high}"
 
 
 def ranker_messages(noun: str, wish: str, candidates: Sequence[str]) -> tuple[Message, ...]:

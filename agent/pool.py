@@ -94,7 +94,8 @@ def _run(catalog: Catalog, call: Call, pool: Pool) -> Called:
         mask = np.zeros(len(catalog), dtype=np.bool_)
         mask[result.matched] = True
         pool.allowed &= mask
-        pool.conditions += parse_where(call.arguments["where"], catalog.manifest).conjuncts
+        if call.arguments.get("where"):
+            pool.conditions += parse_where(call.arguments["where"], catalog.manifest).conjuncts
         if call.arguments.get("order_by"):
             pool.lists.append(result.matched)
     elif len(result.rows):

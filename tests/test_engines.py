@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agent.context import planner_context
 from agent.events import Done
 from agent.grammar import plan_grammar
 from agent.llm import Engine, EngineError, Message, Request, complete, open_engine
@@ -60,8 +61,13 @@ def test_what_is_written_under_the_grammar_is_a_plan(
     engine: Engine = request.getfixturevalue(name)
     grammar = plan_grammar(tiny_catalog.manifest)
     for text in ("a comedy", "anything with robots"):
-        asked = Request("planner", planner_messages(tiny_catalog, Session(), text), 220, grammar)
-        Plan.model_validate_json(complete(engine, asked))
+        asked = Request(
+            "planner",
+            planner_messages(tiny_catalog.manifest, planner_context(tiny_catalog, Session(), text)),
+            220,
+            grammar,
+        )
+        Plan.parse(complete(engine, asked))
 
 
 @pytest.mark.model

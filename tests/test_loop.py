@@ -8,13 +8,14 @@ import pytest
 from agent.events import Called, Done, Event, Planned, Shown, Text
 from agent.loop import Agent, run_turn
 from agent.memory import Session
+from agent.plan import Plan
 from agent.settings import Settings
 from tests.scripted import ScriptedEngine
 from tools.catalog import Catalog
 
 
 def plan(act: str = "recommend", *calls: dict[str, Any], **more: Any) -> str:
-    return json.dumps({"act": act, **more, "calls": list(calls), "question": more.pop("question", None)})
+    return Plan.model_validate({"act": act, "calls": calls, **more}).text()
 
 
 def where(text: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The page: what it makes of the event stream, its cards, and that conversations do not mix."""
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -25,13 +24,9 @@ from agent.settings import Settings
 from tests.scripted import ScriptedEngine
 from tools.catalog import Catalog, Item
 
-COMEDIES = json.dumps(
-    {"act": "recommend", "calls": [{"tool": "sql_filter", "where": "'Comedy' IN genres"}], "question": None}
-)
-NONE_FOUND = json.dumps(
-    {"act": "recommend", "calls": [{"tool": "sql_filter", "where": "NOT (rating_count >= 0)"}], "question": None}
-)
-CHAT = json.dumps({"act": "chat", "calls": [], "question": None})
+COMEDIES = "recommend | sql_filter 'Comedy' IN genres"
+NONE_FOUND = "recommend | sql_filter NOT (rating_count >= 0)"
+CHAT = "chat"
 HOSTILE = ["<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "a & b", "' onclick='alert(1)"]
 
 

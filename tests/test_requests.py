@@ -80,8 +80,7 @@ def test_rankings_are_scored_by_kind(tiny_catalog: Catalog) -> None:
     """The scripted turn filters Westerns; one request wants what it names, one does not."""
     western = str(tiny_catalog.ids[tiny_catalog.select("list_contains(genres, 'Western')")[0]])
     title = tiny_catalog.title(western)
-    plan = json.dumps({"act": "recommend", "calls": [{"tool": "sql_filter", "where": "'Western' IN genres"}]})
-    engine = ScriptedEngine([json.dumps(json.loads(plan) | {"question": None})] * 2)
+    engine = ScriptedEngine(["recommend | sql_filter 'Western' IN genres"] * 2)
     agent = Agent.of(tiny_catalog, engine, Settings(catalog=tiny_catalog.folder, shown=10))
     absent = str(tiny_catalog.ids[tiny_catalog.select("NOT list_contains(genres, 'Western')")[-1]])
     requests = [

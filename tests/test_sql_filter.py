@@ -87,7 +87,7 @@ def test_explain_leaves_out_what_the_item_lacks(tiny_catalog: Catalog) -> None:
         ({"where": "year > 1990", "limit": 0}, "sql_filter: limit"),
         ({"where": "year > 1990", "limit": "5"}, "sql_filter: limit"),
         ({"where": "year > 1990", "table": "users"}, "sql_filter: table.*it takes: where, order_by, limit"),
-        ({}, "sql_filter: where"),
+        ({}, "where is empty"),
         (
             {"where": "1=1) UNION SELECT * FROM read_csv('secrets.csv') --"},
             "UNION is not allowed in where; allowed: columns",

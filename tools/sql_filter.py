@@ -17,9 +17,10 @@ class FilterArguments(Arguments):
     """`where` is read by tools.where; `order_by` by default is the catalog's own order, most popular first."""
 
     where: str = Field(
+        default="",
         max_length=LONGEST,
         description="condition over the catalog's columns in SQL: = != < <= > >= AND OR NOT IN BETWEEN ILIKE IS NULL;"
-        " an element of a list column: 'value' IN column",
+        " an element of a list column: 'value' IN column; may be empty where order_by is given",
     )
     order_by: str | None = Field(
         default=None, max_length=100, description="columns, each with ASC or DESC; without it, most popular first"
@@ -29,9 +30,12 @@ class FilterArguments(Arguments):
 
 def run(catalog: Catalog, arguments: FilterArguments, within: Mask | None) -> ToolResult:
     """The first `limit` items in order, all with score 0: a filter does not rank. Raises ToolError."""
-    where = parse_where(arguments.where, catalog.manifest)
     order = "" if arguments.order_by is None else parse_order_by(arguments.order_by, catalog.manifest)
-    matched = catalog.select(where.sql, where.parameters, order)
+    if order and not arguments.where.strip():
+        matched = catalog.select("TRUE", (), order)
+    else:
+        where = parse_where(arguments.where, catalog.manifest)
+        matched = catalog.select(where.sql, where.parameters, order)
     if within is not None:
         matched = matched[within[matched]]
     rows = matched[: arguments.limit]
@@ -40,6 +44,8 @@ def run(catalog: Catalog, arguments: FilterArguments, within: Mask | None) -> To
 
 def explain(catalog: Catalog, arguments: FilterArguments, row: int) -> list[str]:
     """What the row has in the columns of the condition: "year: 1994"; of a list, the elements the condition names."""
+    if not arguments.where.strip():
+        return []
     where = parse_where(arguments.where, catalog.manifest)
     (item,) = catalog.items([row])
     named = [fold(value).strip("%_") for value in where.parameters if isinstance(value, str)]

@@ -1,0 +1,74 @@
+"""What the planner knows when a message comes: the profile, the last turn and the catalog's titles in the message."""
+
+from dataclasses import dataclass
+
+from agent.memory import Session
+from agent.plan import Plan
+from tools.catalog import Catalog
+from tools.mentions import find_mentions
+from tools.schema import Manifest
+
+RECALLED = 8  # the newest likes and dislikes the planner reads; the whole profile goes into the tools
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a column of numbers or dates spans over the last items: "older" means below it."""
+
+    column: str
+    low: float | str
+    high: float | str
+
+
+@dataclass(frozen=True)
+class PlannerContext:
+    """Everything the planner reads beside the card; titles, never ids, oldest first."""
+
+    message: str
+    liked: tuple[str, ...] = ()
+    disliked: tuple[str, ...] = ()
+    last_plan: Plan | None = None
+    last_titles: tuple[str, ...] = ()
+    last_spans: tuple[Span, ...] = ()
+    named: tuple[str, ...] = ()  # the catalog's titles found in the message
+
+
+def planner_context(catalog: Catalog, session: Session, text: str) -> PlannerContext:
+    """The context of one message."""
+    named = dict.fromkeys(str(catalog.titles[mention.row]) for mention in find_mentions(catalog, text))
+    last = session.last
+    rows = [row for item in last.items if (row := catalog.row_of(item)) is not None] if last is not None else []
+    shown = catalog.items(rows) if rows else []
+    return PlannerContext(
+        message=text,
+        liked=_titles(catalog, session.profile.liked),
+        disliked=_titles(catalog, session.profile.disliked),
+        last_plan=last.plan if last is not None else None,
+        last_titles=tuple(item.title for item in shown),
+        last_spans=spans(catalog.manifest, [{"year": item.year, **item.values} for item in shown]),
+        named=tuple(named)[:RECALLED],
+    )
+
+
+def spans(manifest: Manifest, items: list[dict[str, object]]) -> tuple[Span, ...]:
+    """What every column of single numbers or dates spans over these items; columns without a value are left out."""
+    found = []
+    for column in manifest.columns:
+        if column.type in ("integer", "number", "date") and not column.is_list:
+            values = [value for item in items if (value := item.get(column.name)) is not None]
+            if values:
+                low, high = min(values, key=_order), max(values, key=_order)
+                found.append(Span(column.name, _plain(low), _plain(high)))
+    return tuple(found)
+
+
+def _order(value: object) -> float | str:
+    return float(value) if isinstance(value, (int, float)) else str(value)
+
+
+def _plain(value: object) -> float | str:
+    return float(value) if isinstance(value, (int, float)) else str(value)
+
+
+def _titles(catalog: Catalog, items: list[str]) -> tuple[str, ...]:
+    return tuple(title for item in items[-RECALLED:] if (title := catalog.title(item)) is not None)
