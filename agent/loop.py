@@ -18,7 +18,7 @@ from agent.memory import Exchange, Session
 from agent.messages import chat_messages, planner_messages, writer_messages
 from agent.plan import Plan, write_plan
 from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
-from agent.rank import diversify, letter_scores
+from agent.rank import combine, diversify, letter_scores
 from agent.settings import Settings
 from agent.write import given_up, plain_chat, plain_question, plain_reply, write
 from tools.catalog import Catalog
@@ -134,7 +134,9 @@ def _picks(agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, no
     candidates: list[Pick] = []
     if agent.engine.plays("ranker") and len(rows) > 1:
         candidates = gather(catalog, rows, list(scores), pool.ran)
-        scores = letter_scores(agent.engine, catalog.manifest.noun, text, candidates).astype(np.float32)
+        likes = [row for item in session.profile.liked if (row := catalog.row_of(item)) is not None]
+        letters = letter_scores(agent.engine, catalog.manifest.noun, text, candidates, catalog.items(likes))
+        scores = combine(scores, letters)
         notes.append("ranker: model")
     else:
         notes.append("ranker: fused order")

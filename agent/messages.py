@@ -96,9 +96,7 @@ def _span(span: Span) -> str:
     return f"{span.column} {low}" if low == high else f"{span.column} {low} to {high}"
 
 
-def ranker_messages(
-    noun: str, wish: str, candidates: Sequence[str], liked: Sequence[str] = ()
-) -> tuple[Message, ...]:
+def ranker_messages(noun: str, wish: str, candidates: Sequence[str], liked: Sequence[str] = ()) -> tuple[Message, ...]:
     """Candidates, one line each, end in the letters A to T; the reply's first token is the best one's letter.
 
     A letter that ends its line has read the line; one that began it would say nothing to the layers that pick.

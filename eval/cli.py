@@ -1,4 +1,4 @@
-"""`usher eval`: replay, simulate, planner, cf, requests, bench."""
+"""`usher eval`: replay, simulate, planner, ranker, cf, requests, bench."""
 
 import sys
 from pathlib import Path
@@ -73,6 +73,18 @@ def planner(
             raise typer.BadParameter(f"{given}: wants NAME=DIR", param_hint="--catalog")
         folders[name] = Path(folder)
     run_planner(folders, file or REQUESTS, out, limit, base)
+
+
+@cli.command()
+def ranker(
+    catalog: Annotated[Path | None, typer.Option(help="Folder of a built catalog [USHER_CATALOG].")] = None,
+    people: Annotated[int | None, typer.Option(min=1, help="People at most.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/ranker"),
+) -> None:
+    """Score the ranker on what held-out people liked later, beside the order it is given."""
+    from eval.ranker import run_ranker
+
+    run_ranker(catalog, people, out)
 
 
 @cli.command()

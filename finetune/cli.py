@@ -20,11 +20,17 @@ def data(
     ] = None,
     count: Annotated[int, typer.Option("--n", min=1, help="Examples.")] = 6000,
     seed: Annotated[int, typer.Option(help="The same seed and catalogs give the same file.")] = 1,
+    redial: Annotated[
+        Path | None, typer.Option(help="ReDial in the replay format: real messages for the planner.")
+    ] = None,
+    apart: Annotated[
+        Path | None, typer.Option(help="Held-out dialogues (JSON lines) whose messages are never trained on.")
+    ] = None,
 ) -> None:
     """Make the training data of a role from the catalogs at hand."""
-    from finetune.make import make_data
+    from finetune.make import Sources, make_data
 
-    made = make_data(role, catalog or [Settings().catalog], count, seed, out)
+    made = make_data(role, catalog or [Settings().catalog], count, Sources(seed, redial, apart), out)
     print(f"{made} examples of the role {role} in {out}")
 
 

@@ -33,7 +33,7 @@ class Dialogue:
         self.liked: list[str] = []
         self.disliked: list[str] = []
         if chance.random() < 0.25:
-            self.liked = [world.titles[self._row()] for _ in range(chance.randint(1, 6))]
+            self.liked = list({world.titles[self._row()]: None for _ in range(chance.randint(1, 6))})
             self.disliked = [world.titles[self._row()] for _ in range(chance.choice([0, 0, 1, 2]))]
 
     def turns(self, most: int) -> Iterator[Turn]:
@@ -96,11 +96,13 @@ class Dialogue:
         if len(set(map(fold, names))) < len(names):
             return None
         disliked: list[int] = []
-        if len(rows) == 1:
+        tool = "cf_recommend" if people else "similar_items"
+        if len(rows) == 1 and self.chance.random() < 0.3:
+            text = self.words.say("loved_one", t=names[0])
+        elif len(rows) == 1:
             text, tool = self.words.say("like_one", t=names[0]), "similar_items"
         else:
             ts = ", ".join(names[:-1]) + self.chance.choice([" and ", " & ", ", ", " and "]) + names[-1]
-            tool = "cf_recommend" if people else "similar_items"
             if draw > 0.88:
                 disliked = [self._row()]
                 text = self.words.say("like_dislike", ts=ts, t=self.world.titles[disliked[0]])
@@ -243,8 +245,8 @@ class Dialogue:
             words = self.world.words.get(span.column)
             if words is None or isinstance(span.low, str) or isinstance(span.high, str):
                 continue
-            options += [(span.column, f"{span.column} < {_plain(span.low)}", word) for word in words.less]
-            options += [(span.column, f"{span.column} > {_plain(span.high)}", word) for word in words.more]
+            options += [(span.column, f"{span.column} < {plain_number(span.low)}", word) for word in words.less]
+            options += [(span.column, f"{span.column} > {plain_number(span.high)}", word) for word in words.more]
         if not options:
             return None
         years = [option for option in options if self.world.words[option[0]].kind == "year"]
@@ -343,5 +345,5 @@ class Dialogue:
         return text[start : start + len(title)] if start >= 0 else title
 
 
-def _plain(value: float) -> str:
+def plain_number(value: float) -> str:
     return f"{value:g}" if abs(value) < 1e6 else str(int(value))

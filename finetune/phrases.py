@@ -33,8 +33,7 @@ class Piece:
 def fill(frame: str, world: World, chance: random.Random, **slots: str) -> str:
     """A frame with its slots filled; {noun}, {nouns} and {a_noun} stand for what the world's items are called."""
     noun = chance.choice([world.domain.noun, *world.domain.nouns])
-    article = "an" if noun[0] in "aeiou" else "a"
-    general = {"noun": noun, "nouns": chance.choice(world.domain.plurals), "a_noun": f"{article} {noun}"}
+    general = {"noun": noun, "nouns": chance.choice(world.domain.plurals), "a_noun": with_article(noun)}
     for slot, text in {**general, **slots}.items():
         frame = frame.replace("{" + slot + "}", text)
     return frame
@@ -306,6 +305,10 @@ def superlative(world: World, chance: random.Random) -> tuple[str, str] | None:
             continue
         found += [(text, f"{name} ASC") for text in words.lowest] + [(text, f"{name} DESC") for text in words.highest]
     return chance.choice(found) if found else None
+
+
+def with_article(phrase: str) -> str:
+    return f"{'an' if phrase[:1].lower() in set('aeiou') else 'a'} {phrase}"
 
 
 def plural(noun: str) -> str:

@@ -25,8 +25,7 @@ from agent.memory import Exchange, Session
 from agent.plan import Call, Plan
 from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
 from finetune.heard import Condition, Heard, Listener
-from finetune.lexicon import domain_names, read_domain
-from finetune.planner_data import words_for
+from finetune.lexicon import read_domains, words_for
 from tools.catalog import Catalog
 from tools.errors import UsherError
 from tools.mentions import find_mentions
@@ -94,7 +93,7 @@ def redial_examples(catalog: Catalog, file: Path, seed: int) -> Iterator[Labelle
 
     Raises UsherError for a catalog nobody has words for, and naming the line that is broken.
     """
-    listener = Listener(catalog, words_for(catalog, [read_domain(name) for name in domain_names()]))
+    listener = Listener(catalog, words_for(catalog, read_domains().values()))
     chance = random.Random(seed)
     dialogues: dict[str, list[Line]] = {}
     for line in read_lines(file):

@@ -9,7 +9,12 @@ from pydantic import BaseModel, ConfigDict
 from finetune.wording import SLOT, Known, Saying, Wording, clauses, noun_phrase, sayable
 
 LONGEST = 58  # words of a reply
-SHAPES = {1: [(1, 1)], 2: [(1, 1), (2,)], 3: [(1, 2), (1, 1, 1), (2, 1)], 4: [(1, 2, 1), (2, 2), (1, 3)]}
+SHAPES: dict[int, list[tuple[int, ...]]] = {
+    1: [(1, 1)],
+    2: [(1, 1), (2,)],
+    3: [(1, 2), (1, 1, 1), (2, 1)],
+    4: [(1, 2, 1), (2, 2), (1, 3)],
+}
 SHAPES |= {5: [(1, 2, 2), (2, 2, 1), (2, 3), (1, 3, 1)]}  # titles in each sentence
 NUMBERS = ("no", "one", "two", "three", "four", "five")
 
@@ -138,7 +143,7 @@ class Composer:
             self.said = kept
         return None
 
-    def _slot(self, name: str, slot: str, known: Known, many: bool, pattern: str) -> str | None:
+    def _slot(self, name: str, slot: str, known: Known, many: bool, pattern: str) -> str | None:  # noqa: PLR0911 (one a slot)
         if name == "t":
             year_said = "{np" in pattern  # the noun phrase may give the year
             return known.pick.item.title if year_said or self.chance.random() < 0.6 else known.pick.name

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from agent.plan import Call
-from finetune.phrases import Piece, any_piece, fill, plural, refusal
+from finetune.phrases import Piece, any_piece, fill, plural, refusal, with_article
 from finetune.worlds import World
 
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -24,10 +24,10 @@ class Sentences:
         return words[count - 1] if count and count <= 10 and self.chance.random() < 0.4 else str(count)
 
     def about(self, key: str, part: Piece) -> str:
-        article = "an" if part.text[:1] in "aeiou" else "a"
+        if part.form != "noun":  # {nouns} beside it stands for the items
+            return self.say(key, **{part.form: part.text})
         many = plural(part.text)
-        said = {"adj": part.text, "post": part.text, "noun": part.text, "nouns": many, "neg_nouns": many}
-        return self.say(key, **said, a_noun=f"{article} {part.text}")
+        return self.say(key, noun=part.text, nouns=many, neg_nouns=many, a_noun=with_article(part.text))
 
     def wished(self, frame: str, pieces: list[Piece], tails: list[str]) -> tuple[str, list[Piece]]:
         """A frame with its noun phrase, and the pieces in the order they are said there."""
@@ -48,8 +48,8 @@ class Sentences:
         after = [part.text for part in said["post"]] + tails
         phrase = " ".join([glue.join(part.text for part in said["adj"]), noun, *after]).strip()
         if kind == "np":
-            article = "an" if phrase[:1] in "aeiou" else "a"
-            phrase = f"{chance.choice([article, article, article, 'some', 'any'] if not nouns else [article])} {phrase}"
+            some = not nouns and chance.random() < 0.4
+            phrase = f"{chance.choice(['some', 'any'])} {phrase}" if some else with_article(phrase)
         for no in said["refusal"]:
             phrase += chance.choice([", ", ", but ", " but ", ", ", " and "]) + no.text
         text = frame.replace("{" + kind + "}", phrase) if kinds else f"{frame} {phrase}"

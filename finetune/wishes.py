@@ -3,7 +3,8 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
 
 from agent.plan import Call
 from finetune.wording import Fact, Wording, article, sayable
@@ -13,8 +14,10 @@ POPULAR = 1500  # most popular items that a wish may start from
 GIVEN_UP = 0.12  # share of wishes with a condition that nothing meets
 
 
-class Phrases(Protocol):
+class Phrases(BaseModel):
     """The sentences around a wish."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     themes: list[str]
     feelings: list[str]

@@ -150,7 +150,7 @@ def noun_phrase(
 
     What was `said` and columns in `free` are left out. Of a list of attributes one is named.
     """
-    adjectives, posts, saying = [], [], list[Saying]()
+    adjectives, posts, saying = list[str](), list[str](), list[Saying]()
     for fact in sorted(known.facts, key=lambda fact: wording.order.get(fact.column.replace(" ", "_"), 99)):
         forms = wording.forms(fact.column, fact.values[0])
         value = chance.choice(fact.values) if forms.lower else ", ".join(fact.values)

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import duckdb
-import numpy as np
-
 from finetune.lexicon import ColumnWords, Domain
 from tools.catalog import Catalog
+from tools.memory_table import MemoryTable
 from tools.schema import Column, Manifest
 from tools.scorer import Rows
 from tools.where import parse_order_by, parse_where
 
-ROWS = 1500  # items of a generated catalog
+ROWS = 600  # items of a generated catalog
 ENUMERATED = 60  # values a list shown to the model may have
 
 
@@ -36,28 +34,18 @@ class World:
     catalog: Catalog | None = None
 
     @cached_property
-    def _table(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(":memory:")
-        columns = ", ".join(f'"{column.name}" {column.sql_type}' for column in self.manifest.columns)
-        connection.execute(f"CREATE TABLE items (row INTEGER, title VARCHAR, {columns})")
-        names = [column.name for column in self.manifest.columns]
-        marks = ", ".join("?" * (len(names) + 2))
-        rows = [[row, self.titles[row], *(item.get(name) for name in names)] for row, item in enumerate(self.items)]
-        connection.executemany(f"INSERT INTO items VALUES ({marks})", rows)
-        return connection
+    def _table(self) -> MemoryTable:
+        return MemoryTable(self.manifest, self.titles, self.items)
 
     def select(self, where: str, order_by: str = "") -> Rows:
         """Rows that meet a condition, in order. Raises ToolError."""
-        order = parse_order_by(order_by, self.manifest) + ", row" if order_by else "row"
+        if self.catalog is None:
+            return self._table.select(where, order_by)
+        order = parse_order_by(order_by, self.manifest) if order_by else ""
         if not where:
-            sql, parameters = "TRUE", []
-        else:
-            parsed = parse_where(where, self.manifest)
-            sql, parameters = parsed.sql, list(parsed.parameters)
-        if self.catalog is not None:
-            return self.catalog.select(sql, parameters, order.removesuffix(", row").removesuffix("row"))
-        found = self._table.execute(f"SELECT row FROM items WHERE {sql} ORDER BY {order}", parameters).fetchnumpy()
-        return np.asarray(found["row"], dtype=np.int64)
+            return self.catalog.select("TRUE", [], order)
+        parsed = parse_where(where, self.manifest)
+        return self.catalog.select(parsed.sql, list(parsed.parameters), order)
 
     @cached_property
     def splitting(self) -> Column | None:

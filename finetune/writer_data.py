@@ -1,4 +1,4 @@
-"""The writer's training data: wishes over a catalog, run through the tools, and replies composed from what came back."""
+"""The writer's training data: wishes run through a catalog's tools, and replies composed from what came back."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from agent.plan import Plan
 from agent.pool import Pool, fuse, run_calls
 from finetune.example import Example
 from finetune.replies import Composer, Replies, Wish, titles
-from finetune.wishes import Wishes
+from finetune.wishes import Phrases, Wishes
 from finetune.wording import NUMBER, Known, Wording, article, known, read_patterns
 from tools import registry
 from tools.catalog import Catalog
@@ -25,14 +25,9 @@ DEPTH = 16  # of the fused order that picks are drawn from
 TRIES = 12  # replies composed for one situation until one passes the check
 
 
-class Patterns(Replies):
+class Patterns(Replies, Phrases):
     """writer.yaml."""
 
-    themes: list[str]
-    feelings: list[str]
-    wishes: list[str]
-    likes: list[str]
-    follow_ups: list[str]
     chat: dict[str, dict[str, list[str]]]
 
 

@@ -5,23 +5,28 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from agent.context import planner_context
 from agent.events import Done
 from agent.grammar import plan_grammar
-from agent.llm import Engine, EngineError, Message, Request, complete, open_engine
+from agent.llm import Engine, EngineError, Message, Request, Role, complete, open_engine
 from agent.llm_http import HTTPEngine
 from agent.llm_openvino import OpenVINOEngine
-from agent.llm_transformers import TransformersEngine
+from agent.llm_transformers import TransformersEngine, load_base
 from agent.loop import Agent, run_turn
 from agent.memory import Session
 from agent.messages import planner_messages
 from agent.models import model_path
 from agent.plan import Plan
 from agent.settings import Settings
+from finetune.batches import encode
+from finetune.planner_data import planner_examples
+from finetune.ranker_data import ranker_examples
+from finetune.user_data import user_examples
+from finetune.writer_data import writer_examples
 from tests.lora import random_adapter
 from tools.catalog import Catalog
 
@@ -77,6 +82,20 @@ def test_both_engines_read_the_same_tokens(openvino: OpenVINOEngine, transformer
     ours = openvino.tokens(request)
     assert ours == transformers.tokens(request)
     assert len(ours) > 20
+
+
+@pytest.mark.model
+def test_training_reads_the_tokens_that_serving_reads(tiny_catalog: Catalog, openvino: OpenVINOEngine) -> None:
+    """Of every role's messages; the answer begins where the model begins to write."""
+    tokenizer, _ = load_base(model_path(Settings()), "auto")
+    made = [
+        *planner_examples([tiny_catalog], 8, 1), *ranker_examples(tiny_catalog, 1, 4),
+        *writer_examples(tiny_catalog, 1, 4), *user_examples(tiny_catalog, 1, 4),
+    ]  # fmt: skip
+    assert {example.role for example in made} == set(get_args(Role))
+    for example in made:
+        prefix, row = encode(tokenizer, example)
+        assert [*prefix, *row.prompt] == openvino.tokens(Request(example.role, example.messages, 1))
 
 
 @pytest.mark.model
