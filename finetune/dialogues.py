@@ -62,7 +62,7 @@ class Dialogue:
             return Draft("whatever", self.words.say("whatever"), self.wish)
         return self._one_of(
             (22, self._refine), (14, self._refuse), (14, self._compare), (9, self._more), (9, self._anew),
-            (6, self._drop), (5, self._also), (6, self._instead), (5, self._count), (2, self._best),
+            (6, self._drop), (5, self._also), (6, self._instead), (7, self._swap), (5, self._count), (2, self._best),
             (6, self._theme), (5, self._alike), (4, self._dislike),
             (8, self._about_items), (2, self._about_title), (5, self._chat),
         )  # fmt: skip
@@ -231,6 +231,33 @@ class Dialogue:
         return Draft(
             "instead", self.words.about("refine_noun", part), replace(self.wish, pieces=tuple(kept)).plus(part)
         )
+
+    def _swap(self) -> Draft | None:
+        """ "tense instead of eerie": a value that is wanted gives its place to another of its column."""
+        held = [
+            (at, one)
+            for at, one in enumerate(self.wish.pieces)
+            if len(one.columns) == 1 and one.form in ("adj", "noun", "post") and one.text and " OR " not in one.sql
+        ]
+        if not held:
+            return None
+        at, old = self.chance.choice(held)
+        new = next(
+            (
+                one
+                for _ in range(8)
+                if (one := piece(self.world, old.columns[0], self.chance)) is not None
+                and (one.form, one.columns) == (old.form, old.columns)
+                and one.sql not in self.wish.where
+                and one.text != old.text
+            ),
+            None,
+        )
+        if new is None:
+            return None
+        text = self.words.say("swap", new=new.text, old=old.text)
+        pieces = (*self.wish.pieces[:at], new, *self.wish.pieces[at + 1 :])
+        return Draft("swap", text, replace(self.wish, pieces=pieces), kept=[new.kept, old.kept])
 
     def _refuse(self) -> Draft | None:
         no = refusal(self.world, self.chance, self.frames, frozenset(one.sql for one in self.wish.pieces))

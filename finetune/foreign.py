@@ -4,9 +4,9 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from agent.plan import Plan
+from agent.plan import Call, Plan
 from finetune.dialogues import Dialogue, plain_number
-from finetune.phrases import Piece, is_value
+from finetune.phrases import UNSAYABLE, Piece, is_value
 from finetune.wish import Draft, Wish
 from finetune.worlds import World
 
@@ -21,14 +21,20 @@ class ForeignDialogue(Dialogue):
         self.said: dict[str, Any] = world.domain.languages[language]
 
     def _first(self) -> Draft | None:
-        return self._one_of((60, self._wished), (16, self._like_one), (12, self._nothing_said), (12, self._small_talk))
+        return self._one_of(
+            (58, self._wished),
+            (12, self._like_one),
+            (10, self._loved),
+            (10, self._nothing_said),
+            (10, self._small_talk),
+        )
 
     def _next(self) -> Draft | None:
         if self.last_plan is not None and self.last_plan.act == "ask" and self.chance.random() < 0.4:
             return Draft("whatever", self._any("whatever"), self.wish)
         return self._one_of(
             (22, self._with_post), (18, self._without), (22, self._beyond), (14, self._others), (12, self._genre),
-            (8, self._like_one), (6, self._small_talk),
+            (6, self._like_one), (6, self._loved), (6, self._small_talk), (8, self._with_theme),
         )  # fmt: skip
 
     def _any(self, key: str) -> str:
@@ -39,12 +45,51 @@ class ForeignDialogue(Dialogue):
         if genre is None:
             return None
         pieces = [genre]
-        for make in (self._decade_piece, self._post_piece, self._refused_piece):
-            found = make() if self.chance.random() < 0.3 else None
+        for make in (self._person_piece, self._decade_piece, self._post_piece, self._refused_piece):
+            found = make() if self.chance.random() < 0.25 else None
             if found is not None and not set(found.columns) & {column for one in pieces for column in one.columns}:
                 pieces.append(found)
-        text = self._any("request").replace("{np}", " ".join(one.text for one in pieces))
-        return Draft("foreign", text, Wish().plus(*pieces), kept=[one.kept for one in pieces])
+        said = [one.text for one in pieces]
+        wish, kept = Wish().plus(*pieces), [one.kept for one in pieces]
+        if self.chance.random() < 0.25:
+            text, call = self._theme_call()
+            said.insert(1, text)
+            wish, kept = replace(wish, searches=(call,)), [*kept, text]
+        return Draft("foreign", self._any("request").replace("{np}", " ".join(said)), wish, kept=kept)
+
+    def _theme_call(self) -> tuple[str, Call]:
+        """What it is about: said in their language, searched for in English."""
+        theme, word = self.chance.choice(list(self.said["themes"].items()))
+        text = self._any("about").replace("{x}", str(word))
+        return text, Call(tool="dense_search", arguments={"query": theme})
+
+    def _with_theme(self) -> Draft | None:
+        text, call = self._theme_call()
+        return Draft("foreign theme", text, replace(self.wish, searches=(*self.wish.searches, call)[-2:]), kept=[text])
+
+    def _loved(self) -> Draft | None:
+        if self.world.manifest.interactions == 0:
+            return None
+        rows = list({self._row(): None for _ in range(self.chance.choice([1, 2, 2]))})
+        names = [self.world.titles[row] for row in rows]
+        if self.chance.random() < 0.2:
+            text = self._any("hated").replace("{t}", names[0])
+            return Draft("foreign disliked", text, self.wish, disliked=rows[:1], tool="cf_recommend")
+        text = self._any("loved").replace("{ts}", " & ".join(names))
+        return Draft("foreign liked", text, replace(self.wish, searches=()), liked=rows, tool="cf_recommend")
+
+    def _person_piece(self) -> Piece | None:
+        column = self.chance.choice(("cast", "director"))
+        if self.world.manifest.column(column) is None:
+            return None
+        held = [item[column] for item in self.chance.sample(list(self.world.items), 20) if item.get(column)]
+        if not held:
+            return None
+        name = str(self.chance.choice(held[0]))
+        if set(name) & UNSAYABLE:
+            return None
+        text = self._any(column).replace("{v}", name)
+        return Piece((column,), f"{column} ILIKE '%{name}%'", "post", text, kept=name)
 
     def _genre(self) -> Draft | None:
         piece = self._genre_piece()

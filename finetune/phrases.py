@@ -11,6 +11,7 @@ from tools.schema import Column
 DECADES = {1920: "twenties", 1930: "thirties", 1940: "forties", 1950: "fifties", 1960: "sixties", 1970: "seventies",
            1980: "eighties", 1990: "nineties"}  # fmt: skip
 PARTS = {"early": (0, 3), "mid": (4, 6), "late": (7, 9)}
+UNSAYABLE = frozenset("%_'|\"(")  # characters of a name that a pattern of ILIKE would read otherwise
 SIGNS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "="}
 
 
@@ -155,7 +156,7 @@ def _name(world: World, column: Column, words: ColumnWords, chance: random.Rando
         found = chance.choice(world.items).get(column.name)
         if isinstance(found, (list, tuple)) and found:
             found = chance.choice(found[:3])
-        if isinstance(found, str) and found and not set(found) & set("%_'|\"("):
+        if isinstance(found, str) and found and not set(found) & UNSAYABLE:
             value = found
             break
     if value is None or not words.post:

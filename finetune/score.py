@@ -17,7 +17,7 @@ from agent.models import adapters, model_path
 from agent.settings import Settings
 from finetune.batches import batches, encode
 from finetune.example import Example, read_examples
-from finetune.train import batch_loss
+from finetune.train import batch_losses
 from tools.errors import UsherError
 
 MAX_TOKENS = 220
@@ -61,7 +61,10 @@ def losses(role: Role, examples: Sequence[Example], settings: Settings) -> tuple
 
     def mean(said: str) -> float:
         with torch.inference_mode():
-            found = [float(batch_loss(model, batch, "cpu")) * len(batch.rows) for batch in tqdm(checks, desc=said)]
+            found = [
+                float(sum(batch_losses(model, batch, ROWS, "cpu"))) * len(batch.rows)
+                for batch in tqdm(checks, desc=said)
+            ]
         return sum(found) / sum(len(batch.rows) for batch in checks)
 
     with_adapter = mean("with the adapter")

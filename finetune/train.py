@@ -1,6 +1,7 @@
 """Train one role's LoRA adapter (Hu et al. 2021): transformers + peft, loss on the answer alone, exact resume.
 
-All rows of a step share their card (the system message) and are packed behind it (finetune.attention).
+All rows of a step share their card (the system message) and are packed behind it (finetune.attention). The card is read
+without gradients: what it should come to mean is learned where the rows read it, for a third of the work.
 """
 
 import json
@@ -19,7 +20,7 @@ from agent.llm import Role
 from agent.llm_transformers import load_base
 from agent.models import model_path, write_identity
 from agent.settings import Settings
-from finetune.attention import layout, register
+from finetune.attention import Layout, layout, register
 from finetune.batches import Batch, Row, batches, encode
 from finetune.example import read_examples
 from tools.errors import UsherError
@@ -37,14 +38,17 @@ class TrainConfig(BaseModel):
     dropout: float = 0.0
     targets: tuple[str, ...]
     learning_rate: float
+    b_ratio: float = 1.0  # how much faster B learns than A
     warmup: float  # share of the steps
     final: float  # share of the learning rate that the last step has
     weight_decay: float = 0.0
     clip: float = 1.0  # gradient norm
     rows: int  # examples a step, behind one card
+    at_once: int  # of them, whose activations are in memory together
     passes: float  # over the data
     longest: int  # tokens of a row; longer ones are left out
     held_out: int  # examples whose loss is measured and never trained on
+    first_layer: int = 0  # layers from here on are adapted; those below it need no backward pass
     seed: int
     save_every: int  # steps
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -96,6 +100,7 @@ def train(role: Role, data: Path, config: TrainConfig, settings: Settings, devic
         lora_alpha=config.alpha,
         lora_dropout=config.dropout,
         target_modules=list(config.targets),
+        layers_to_transform=list(range(config.first_layer, base.config.num_hidden_layers)),
         task_type="CAUSAL_LM",
     )
     model: Any = get_peft_model(base, lora).to(device)
@@ -105,7 +110,7 @@ def train(role: Role, data: Path, config: TrainConfig, settings: Settings, devic
     steps = list(_steps(encoded, config))
     checks = list(batches(held, config.rows, config.longest, 0))
     weights = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, len(steps), config))
     run.folder.mkdir(parents=True, exist_ok=True)
     done = _resume(run, model, optimizer, schedule)
@@ -113,19 +118,21 @@ def train(role: Role, data: Path, config: TrainConfig, settings: Settings, devic
     for number in range(done, len(steps)):
         started = time.perf_counter()
         model.train()
-        loss = batch_loss(model, steps[number], device)
-        loss.backward()
+        loss = 0.0
+        for part in batch_losses(model, steps[number], config.at_once, device):
+            part.backward()
+            loss += part.item()
         torch.nn.utils.clip_grad_norm_(weights, config.clip)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
         seconds = time.perf_counter() - started
-        entry = {"step": number + 1, "loss": loss.item(), "tokens_s": steps[number].tokens / seconds}
+        entry = {"step": number + 1, "loss": loss, "tokens_s": steps[number].tokens / seconds}
         bar.update()
         bar.set_postfix(loss=f"{entry['loss']:.3f}", tok_s=f"{entry['tokens_s']:.0f}")
         last = number + 1 == len(steps)
         if last or (number + 1) % config.save_every == 0:
-            entry["held_out"] = held_out_loss(model, checks, device)
+            entry["held_out"] = held_out_loss(model, checks, config.at_once, device)
             _save(run, model, optimizer, schedule, number + 1)
         with run.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -135,6 +142,15 @@ def train(role: Role, data: Path, config: TrainConfig, settings: Settings, devic
         out / role, role, settings, {"seed": config.seed, "examples": len(encoded), "steps": len(steps)}, data
     )
     draw_curves(run.log, out / role / "curves.png")
+
+
+def _groups(model: Any, config: TrainConfig) -> list[dict[str, Any]]:
+    """The weights of A, and those of B with a higher rate (LoRA+, Hayou et al. 2024)."""
+    a, b = [], []
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            (b if "lora_B" in name else a).append(weight)
+    return [{"params": a}, {"params": b, "lr": config.learning_rate * config.b_ratio}]
 
 
 def _steps(encoded: Sequence[tuple[tuple[int, ...], Row]], config: TrainConfig) -> Iterator[Batch]:
@@ -154,15 +170,30 @@ def _rate(step: int, steps: int, config: TrainConfig) -> float:
     return 1 - (1 - config.final) * (step - warm) / max(1, steps - warm)
 
 
-def batch_loss(model: Any, batch: Batch, device: str) -> Any:
-    """Mean cross-entropy in nats over the answers' tokens, or over the letters of a ranker's rows."""
+def batch_losses(model: Any, batch: Batch, at_once: int, device: str) -> Iterator[Any]:
+    """Parts whose sum is the mean cross-entropy in nats over the answers' tokens, or over a ranker's rows.
+
+    A part is of `at_once` rows, which bind the memory if a part's gradients are taken before the next is asked for.
+    """
+    import torch
+
+    inner = model.get_base_model()
+    prefix = torch.tensor([batch.prefix], device=device)
+    with torch.no_grad():
+        read = inner.model(input_ids=prefix, use_cache=True).past_key_values.layers
+    keys, values = [layer.keys for layer in read], [layer.values for layer in read]
+    whole = sum(max(1, len(row.answer)) for row in batch.rows)
+    for start in range(0, len(batch.rows), at_once):
+        rows = batch.rows[start : start + at_once]
+        yield _loss_sum(inner, rows, layout(keys, values, [len(row) for row in rows], device), device) / whole
+
+
+def _loss_sum(inner: Any, rows: Sequence[Row], where: Layout, device: str) -> Any:
     import torch
     from torch.nn.functional import cross_entropy
 
-    inner = model.get_base_model()
-    where = layout(len(batch.prefix), [len(row) for row in batch.rows], device)
-    tokens, places, targets = list(batch.prefix), list[int](), list[int]()
-    for row in batch.rows:
+    tokens, places, targets = list[int](), list[int](), list[int]()
+    for row in rows:
         tokens += row.prompt + row.answer
         first = len(tokens) - len(row.answer) - 1  # it predicts the answer's first token
         places += range(first, first + max(1, len(row.answer)))
@@ -171,8 +202,8 @@ def batch_loss(model: Any, batch: Batch, device: str) -> Any:
     hidden = inner.model(input_ids=ids, position_ids=where.positions, use_cache=False, layout=where).last_hidden_state
     logits = inner.lm_head(hidden[0, places]).float()
     if not targets:
-        return torch.stack([_letters(logits[at], row) for at, row in enumerate(batch.rows)]).mean()
-    return cross_entropy(logits, torch.tensor(targets, device=device))
+        return torch.stack([_letters(logits[at], row) for at, row in enumerate(rows)]).sum()
+    return cross_entropy(logits, torch.tensor(targets, device=device), reduction="sum")
 
 
 def _letters(logits: Any, row: Row) -> Any:
@@ -184,12 +215,13 @@ def _letters(logits: Any, row: Row) -> Any:
     return -(wanted * torch.log_softmax(logits[tokens], dim=-1)).sum()
 
 
-def held_out_loss(model: Any, checks: Sequence[Batch], device: str) -> float:
+def held_out_loss(model: Any, checks: Sequence[Batch], at_once: int, device: str) -> float:
+    """Mean over the rows."""
     import torch
 
     model.eval()
     with torch.no_grad():
-        losses = [(float(batch_loss(model, batch, device)), len(batch.rows)) for batch in checks]
+        losses = [(float(sum(batch_losses(model, batch, at_once, device))), len(batch.rows)) for batch in checks]
     return sum(loss * rows for loss, rows in losses) / max(1, sum(rows for _, rows in losses))
 
 

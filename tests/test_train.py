@@ -16,7 +16,7 @@ from finetune import train as training
 from finetune.attention import layout, register
 from finetune.batches import Batch, batches, encode
 from finetune.example import Example, write_examples
-from finetune.train import Run, TrainConfig, batch_loss, read_config, train
+from finetune.train import Run, TrainConfig, batch_losses, read_config, train
 from tools.errors import UsherError
 
 TEMPLATE = (
@@ -25,7 +25,7 @@ TEMPLATE = (
 )
 CONFIG = TrainConfig(
     r=2, alpha=4, targets=("q_proj", "v_proj"), learning_rate=0.01, warmup=0.1, final=0.1,
-    rows=3, passes=2, longest=90, held_out=4, seed=3, save_every=2,
+    rows=3, at_once=2, passes=2, longest=90, held_out=4, seed=3, save_every=2,
 )  # fmt: skip
 
 
@@ -72,9 +72,11 @@ def test_a_packed_batch_has_the_loss_of_its_rows_alone(base: Path) -> None:
         labels[0, -len(row.answer) :] = torch.tensor(row.answer)
         apart += [model(input_ids=ids, labels=labels).loss.item()] * len(row.answer)
     model.set_attn_implementation(register())
-    packed = batch_loss(_peft(model), batch, "cpu")
+    packed, parts = (list(batch_losses(_peft(model), batch, at_once, "cpu")) for at_once in (4, 3))
     assert len(batch.rows) == 4
-    assert float(packed) == pytest.approx(sum(apart) / len(apart), abs=1e-5)
+    assert (len(packed), len(parts)) == (1, 2)
+    assert float(sum(parts)) == pytest.approx(float(packed[0]), abs=1e-5)
+    assert float(packed[0]) == pytest.approx(sum(apart) / len(apart), abs=1e-5)
 
 
 def test_a_choice_has_the_loss_of_its_letters(base: Path) -> None:
@@ -86,7 +88,9 @@ def test_a_choice_has_the_loss_of_its_letters(base: Path) -> None:
     a, b = (tokenizer.encode(letter)[0] for letter in "AB")
     wanted = math.log(1 + math.exp(float(logits[b] - logits[a])))
     model.set_attn_implementation(register())
-    assert float(batch_loss(_peft(model), Batch(list(prefix), [row]), "cpu")) == pytest.approx(wanted, abs=1e-5)
+    assert float(sum(batch_losses(_peft(model), Batch(list(prefix), [row]), 1, "cpu"))) == pytest.approx(
+        wanted, abs=1e-5
+    )
 
 
 def _peft(model: Any) -> Any:
@@ -96,8 +100,9 @@ def _peft(model: Any) -> Any:
 
 
 def test_rows_stand_behind_the_prefix_in_their_places() -> None:
-    where = layout(3, [2, 1], "cpu")
-    assert where.positions.tolist() == [[0, 1, 2, 3, 4, 3]]
+    held = [torch.zeros((1, 2, 3, 4))]  # three tokens
+    where = layout(held, held, [2, 1], "cpu")
+    assert where.positions.tolist() == [[3, 4, 3]]
     assert where.padded.tolist() == [[0, 1], [2, 0]]
 
 
@@ -122,17 +127,17 @@ def test_a_killed_training_ends_as_one_that_was_not(
     write_examples(data, examples(24))
     train("planner", data, CONFIG, settings, "cpu", Run(tmp_path / "whole"), tmp_path / "a")
 
-    real, calls = training.batch_loss, iter(range(100))
+    real, calls = training.batch_losses, iter(range(100))
 
     def dies(*arguments: Any) -> Any:
         if next(calls) == 9:  # among the steps behind the second checkpoint
             raise Killed
         return real(*arguments)
 
-    monkeypatch.setattr(training, "batch_loss", dies)
+    monkeypatch.setattr(training, "batch_losses", dies)
     with pytest.raises(Killed):
         train("planner", data, CONFIG, settings, "cpu", Run(tmp_path / "broken"), tmp_path / "b")
-    monkeypatch.setattr(training, "batch_loss", real)
+    monkeypatch.setattr(training, "batch_losses", real)
     done = torch.load(tmp_path / "broken" / "state.pt", weights_only=True)["step"]
     train("planner", data, CONFIG, settings, "cpu", Run(tmp_path / "broken"), tmp_path / "b")
 
