@@ -15,6 +15,10 @@ class EngineError(UsherError):
     """The model cannot be loaded or reached; the message says what to install or start."""
 
 
+class EngineUnavailable(EngineError):
+    """The model's server cannot be reached or has no room just now; another engine may stand in."""
+
+
 @dataclass(frozen=True)
 class Message:
     role: Literal["system", "user", "assistant"]

@@ -1,26 +1,37 @@
 """Any OpenAI-compatible server as an engine; on vLLM the adapters are models by name and grammars are obeyed."""
 
 import json
+import random
+import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import httpx
 
-from agent.llm import EngineError, Request, Role
+from agent.llm import EngineError, EngineUnavailable, Request, Role
 from agent.settings import Settings
 
 LIKELIEST = 20  # the most first tokens the OpenAI API returns
+TRIES = 3  # of a request that finds nobody, or no room
+BACKOFF = 0.2  # seconds before the second try, doubled before each further one, with jitter
+PATIENCE = 3.0  # the longest wait before a try, whatever Retry-After asks for
+AWAY = frozenset({429, 502, 503, 504})  # statuses of a server that has no room, or is not up yet
 
 
 class HTTPEngine:
-    """Raises EngineError when the server cannot be reached, refuses the key, or answers with an error."""
+    """Raises EngineUnavailable when the server cannot be reached or has no room after `TRIES`, and EngineError when it
+    refuses the key or answers with another error. Closing a stream early closes the connection, which stops the model.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.name = f"http {settings.llm_url}"
         headers = {"Authorization": f"Bearer {settings.llm_key}"} if settings.llm_key else {}
         self._client = httpx.Client(
-            base_url=settings.llm_url.rstrip("/") + "/", headers=headers, timeout=httpx.Timeout(120.0, connect=5.0)
+            base_url=settings.llm_url.rstrip("/") + "/",
+            headers=headers,
+            timeout=httpx.Timeout(settings.deadline, connect=5.0),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
         )
         self._wanted = settings.llm_model
 
@@ -42,7 +53,7 @@ class HTTPEngine:
                     if piece := choice.get("delta", {}).get("content"):
                         yield piece
         except httpx.HTTPError as error:
-            raise EngineError(f"{self.name}: the connection broke ({error})") from error
+            raise EngineUnavailable(f"{self.name}: the connection broke ({error})") from error
         finally:
             answer.close()
 
@@ -81,12 +92,30 @@ class HTTPEngine:
         return body
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
-        try:
-            answer = self._client.send(self._client.build_request(method, path, json=body), stream=True)
-            if answer.is_error:
+        """An answer whose body is not read yet; tried again while nobody answers or there is no room."""
+        for attempt in range(1, TRIES + 1):
+            wait = BACKOFF * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+            try:
+                answer = self._client.send(self._client.build_request(method, path, json=body), stream=True)
+                if not answer.is_error:
+                    return answer
                 answer.read()
                 answer.close()
-                raise EngineError(f"{self.name}: {answer.status_code} {answer.text[:200]}")
-        except httpx.HTTPError as error:
-            raise EngineError(f"{self.name}: cannot be reached ({error}); start it, or unset USHER_LLM_URL") from error
-        return answer
+            except httpx.HTTPError as error:
+                if attempt == TRIES:
+                    raise EngineUnavailable(
+                        f"{self.name}: cannot be reached ({error}); start it, or unset USHER_LLM_URL"
+                    ) from error
+            else:
+                if answer.status_code not in AWAY:
+                    raise EngineError(f"{self.name}: {answer.status_code} {answer.text[:200]}")
+                if attempt == TRIES:
+                    raise EngineUnavailable(f"{self.name}: {answer.status_code} {answer.text[:200]}")
+                wait = max(wait, _seconds(answer.headers.get("retry-after", "")))
+            time.sleep(min(wait, PATIENCE))
+        raise AssertionError("the last try returns or raises")
+
+
+def _seconds(retry_after: str) -> float:
+    """0 for a date or nothing: the backoff alone decides then."""
+    return float(retry_after) if retry_after.isdigit() else 0.0
