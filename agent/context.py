@@ -36,14 +36,16 @@ class PlannerContext:
 def planner_context(catalog: Catalog, session: Session, text: str) -> PlannerContext:
     """The context of one message."""
     named = dict.fromkeys(str(catalog.titles[mention.row]) for mention in find_mentions(catalog, text))
-    last = session.last
-    rows = [row for item in last.items if (row := catalog.row_of(item)) is not None] if last is not None else []
+    # Small talk and answers between leave the wish and the items as they were.
+    plan = next((e.plan for e in reversed(session.exchanges) if e.plan and e.plan.act in ("recommend", "ask")), None)
+    last = next((exchange.items for exchange in reversed(session.exchanges) if exchange.items), ())
+    rows = [row for item in last if (row := catalog.row_of(item)) is not None]
     shown = catalog.items(rows) if rows else []
     return PlannerContext(
         message=text,
         liked=_titles(catalog, session.profile.liked),
         disliked=_titles(catalog, session.profile.disliked),
-        last_plan=last.plan if last is not None else None,
+        last_plan=plan,
         last_titles=tuple(item.title for item in shown),
         last_spans=spans(catalog.manifest, [{"year": item.year, **item.values} for item in shown]),
         named=tuple(named)[:RECALLED],

@@ -19,10 +19,15 @@ text ::= word (" " word){0,13}
 word ::= [^ "|\x00-\x1f]{1,20}
 words ::= plain (" " plain){0,3}
 plain ::= [^ "'|%\x00-\x1f]{1,20}
-title ::= "\"" word (" " word){0,8} "\""
+title ::= "\"" word (" " word){0,13} "\""
 titles ::= title (", " title){0,4}
 flag ::= "true" | "false"
-day ::= "'" [12] [0-9]{3} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | "1" [0-9] | "2" [0-8]) "'"
+day ::= "'" [12] [0-9]{3} "-" (long "-" day31 | short "-" day30 | "02-" day28) "'"
+long ::= "01" | "03" | "05" | "07" | "08" | "10" | "12"
+short ::= "04" | "06" | "09" | "11"
+day28 ::= "0" [1-9] | "1" [0-9] | "2" [0-8]
+day30 ::= day28 | "29" | "30"
+day31 ::= day30 | "31"
 compare ::= " = " | " >= " | " <= " | " > " | " < "
 count ::= " " ([1-9] | "1" [0-9] | "20")
 bm25 ::= "bm25_search " text
@@ -89,7 +94,7 @@ def _number(column: Column) -> str:
     most = max(len(str(low)), len(str(high)))
     least = len(str(low)) if float(column.minimum or 0) > 0 else 1
     sign = '"-"? ' if float(column.minimum or 0) < 0 else ""
-    fraction = ' ("." [0-9]{1,2})?' if column.type == "number" else ""
+    fraction = ' ("." [0-9]{1,4})?' if column.type == "number" else ""
     # No leading zero: a first digit, then the rest.
     return f'({sign}([1-9] [0-9]{{{least - 1},{most - 1}}} | "0"){fraction})'
 

@@ -9,19 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from agent.llm import EngineError, Request, Role
-from agent.models import adapter_path, cache_folder, model_path
+from agent.models import adapters, cache_folder, model_path
 from agent.settings import Settings
 
 FIRST_TOKENS = 40  # beams asked for in `choose`: the likeliest first tokens, more than the ranker has letters
 
 
 class OpenVINOEngine:
-    """One compiled pipeline a model; requests wait for one another, since two cores serve one request best."""
+    """One compiled pipeline a model; requests wait for one another, since two cores serve one request best.
+
+    Raises EngineError for an adapter that was trained for something else.
+    """
 
     name = "openvino"
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._adapters = adapters(settings)
         self._lock = threading.Lock()
         self._pipelines: dict[Path, Any] = {}
 
@@ -74,7 +78,7 @@ class OpenVINOEngine:
         return [int(token) for token in ids.data[0]]
 
     def trained(self, role: Role) -> bool:
-        return adapter_path(self._settings, role) is not None
+        return role in self._adapters
 
     def plays(self, role: Role) -> bool:
         return role == "planner" or self.trained(role)
@@ -110,7 +114,7 @@ class OpenVINOEngine:
                 f"{model}: the in-process CPU engine reads a GGUF file or an OpenVINO folder; "
                 f"download it first with: usher model pull {model}"
             )
-        adapter = adapter_path(self._settings, role)
+        adapter = self._adapters.get(role)
         if adapter is None:
             return model
         from agent.merge import merged_gguf

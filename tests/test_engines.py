@@ -22,6 +22,7 @@ from agent.messages import planner_messages
 from agent.models import model_path
 from agent.plan import Plan
 from agent.settings import Settings
+from tests.lora import random_adapter
 from tools.catalog import Catalog
 
 HELLO = (Message("system", "You are a helpful assistant."), Message("user", "Say hello and nothing else."))
@@ -98,19 +99,8 @@ def test_a_stream_closed_early_stops_the_model(openvino: Engine) -> None:
 
 @pytest.mark.model
 def test_an_adapter_merged_into_the_gguf_decides_like_the_adapter(tmp_path: Path) -> None:
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    from agent.llm_transformers import load_model
-
     settings = Settings(adapters=tmp_path / "adapters", cache=tmp_path / "cache")
-    _, base = load_model(model_path(settings), settings)
-    torch.manual_seed(5)
-    tuned = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"))
-    for name, weight in tuned.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.02)
-    tuned.save_pretrained(str(tmp_path / "adapters" / "planner"))
+    random_adapter(settings)
     request = Request("planner", HELLO, 1)
     words = ["Hello", "Hi", "I", "Good", "The", "Welcome"]
     base_scores = OpenVINOEngine(Settings(adapters=Path("none"))).choose(request, words)

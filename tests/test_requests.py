@@ -9,7 +9,8 @@ import pytest
 
 from agent.loop import Agent
 from agent.settings import Settings
-from eval.requests import FILM_REQUESTS, Request, interval, read_requests, recall, reciprocal_ranks, score
+from eval.requests import FILM_REQUESTS, Request, read_requests, recall, reciprocal_ranks, score
+from eval.stats import interval
 from tests.scripted import ScriptedEngine
 from tools.catalog import Catalog
 from tools.errors import UsherError

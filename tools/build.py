@@ -168,8 +168,8 @@ def _arrange(source: Source) -> _Contents:
         )
         items = con.sql("SELECT * FROM ordered ORDER BY row").to_arrow_table()
         interactions = con.sql(
-            "SELECT user_id, row, rating, timestamp FROM interactions JOIN ordered USING (item_id)"
-            " ORDER BY user_id, row"
+            "SELECT i.user_id, row, i.rating, i.timestamp FROM interactions i JOIN ordered USING (item_id)"
+            " ORDER BY i.user_id, row"
         ).to_arrow_table()
     described_by = _descriptions(items, source.columns)
     documents, described, digest = [], 0, hashlib.sha256()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -159,6 +160,24 @@ class Catalog:
             counted = cursor.execute("SELECT row, count(*) AS count FROM interactions GROUP BY row").fetchnumpy()
         counts[counted["row"]] = counted["count"]
         return counts
+
+    def interactions(self) -> dict[str, NDArray[Any]]:
+        """What people did, by person and then in time: `user_id`, `row`, `rating` (1 where none is known) and
+        `timestamp` (seconds, 0 where none is known), each of shape (interactions,).
+        """
+        with self._capped() as cursor:
+            found = cursor.execute(
+                "SELECT user_id, row, coalesce(rating, 1.0) AS rating, coalesce(timestamp, 0) AS timestamp"
+                " FROM interactions ORDER BY user_id, timestamp, row"
+            ).fetchnumpy()
+        return {name: np.asarray(values) for name, values in found.items()}
+
+    def with_cf(self, cf: "EASE") -> Self:
+        """The same catalog with another CF model: one that was not fitted on people whom it is tried on."""
+        _ = self.bm25, self.dense  # loaded once for all of them
+        other = copy(self)
+        other.cf = cf
+        return other
 
     def values(self, column: str) -> list[Any]:
         """The values of one of the manifest's columns, by row; None where there is none, lists as lists."""

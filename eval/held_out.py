@@ -1,0 +1,181 @@
+"""The held-out requests: conversations with the right plan of every turn, read line by line and checked."""
+
+import hashlib
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from tqdm import tqdm
+
+from agent.memory import Exchange, Profile, Session
+from agent.plan import Plan
+from agent.pool import Pool, excluded_rows, named_titles, run_calls
+from agent.settings import Settings
+from tools.build import build
+from tools.catalog import Catalog
+from tools.errors import UsherError
+from tools.ingest import folder_source
+
+DATA = Path(__file__).parent / "data"
+REQUESTS = DATA / "planner_requests.jsonl"
+MOST_BROKEN = 0.01  # share of broken lines above which nothing is measured
+
+
+class Turn(BaseModel):
+    """A message, its right plan, and the ids of the items that were then shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str = Field(min_length=1)
+    plan: Plan
+    shown: list[str] = []
+
+
+class Dialogue(BaseModel):
+    """A conversation in one catalog, with the profile it starts from (item ids)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    kind: str
+    catalog: str
+    liked: list[str] = []
+    disliked: list[str] = []
+    turns: Annotated[list[Turn], Field(min_length=1)]
+
+    def begin(self) -> Session:
+        return Session(profile=Profile(liked=list(self.liked), disliked=list(self.disliked)))
+
+
+def remember(catalog: Catalog, session: Session, turn: Turn) -> None:
+    """Keep the turn as the loop would, had it planned right."""
+    liked, disliked = (named_titles(catalog, turn.plan, name) for name in ("liked", "disliked"))
+    session.remember(Exchange(user=turn.text, reply="", plan=turn.plan, items=tuple(turn.shown)), liked, disliked)
+
+
+def run_plan(catalog: Catalog, plan: Plan, session: Session) -> list[tuple[str, str]]:
+    """The plan's calls, run as a turn runs them: each tool's name and why it refused, empty when it ran."""
+    everything = np.ones(len(catalog), dtype=np.bool_)
+    pool = Pool(everything, excluded_rows(catalog, session.profile, session.shown))
+    called = run_calls(catalog, plan, session.profile, pool)
+    return [(one.tool, one.error or "") for one in islice(called, len(plan.calls))]  # what follows is the profile's own
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A file of dialogues; `broken` says by line number, from 1, what is wrong with the lines left out."""
+
+    file: Path
+    sha256: str
+    lines: int
+    dialogues: dict[int, Dialogue]
+    broken: dict[int, str]
+
+    @property
+    def catalogs(self) -> set[str]:
+        """The names of the catalogs that the dialogues are about."""
+        return {dialogue.catalog for dialogue in self.dialogues.values()}
+
+    @classmethod
+    def read(cls, file: Path) -> "HeldOut":
+        """Raises UsherError for a file that cannot be read or is empty."""
+        try:
+            content = file.read_bytes()
+            lines = content.decode("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsherError(f"{file}: cannot be read ({error})") from error
+        if not lines:
+            raise UsherError(f"{file}: has no requests")
+        dialogues: dict[int, Dialogue] = {}
+        broken: dict[int, str] = {}
+        seen: set[str] = set()
+        for number, line in enumerate(lines, start=1):
+            try:
+                dialogue = Dialogue.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                broken[number] = f"{'.'.join(map(str, first['loc'])) or 'line'}: {first['msg']}"
+                continue
+            if dialogue.id in seen:
+                broken[number] = f"id: {dialogue.id} is there twice"
+            else:
+                dialogues[number] = dialogue
+            seen.add(dialogue.id)
+        return cls(file, hashlib.sha256(content).hexdigest(), len(lines), dialogues, broken)
+
+    def checked(self, catalogs: Mapping[str, Catalog]) -> "HeldOut":
+        """Without the dialogues that name an item which is not there, or whose right plan does not run."""
+        dialogues, broken = {}, dict(self.broken)
+        for number, dialogue in tqdm(self.dialogues.items(), desc="requests", leave=False):
+            if problem := _problem(dialogue, catalogs[dialogue.catalog]):
+                broken[number] = problem
+            else:
+                dialogues[number] = dialogue
+        return HeldOut(self.file, self.sha256, self.lines, dialogues, broken)
+
+    def usable(self, limit: int | None = None) -> list[Dialogue]:
+        """At most `limit` dialogues, from all over the file. Every broken line is named on stderr.
+
+        Raises UsherError when more than one line in a hundred is broken.
+        """
+        for number, problem in sorted(self.broken.items()):
+            print(f"{self.file}: line {number}: {problem}; left out", file=sys.stderr)
+        if len(self.broken) > MOST_BROKEN * self.lines:
+            number = min(self.broken)
+            raise UsherError(
+                f"{self.file}: {len(self.broken)} of {self.lines} lines are broken, more than {MOST_BROKEN:.0%}; "
+                f"the first is line {number}: {self.broken[number]}; mend them"
+            )
+        found = list(self.dialogues.values())
+        return spread(found, min(limit or len(found), len(found)))
+
+
+def spread(dialogues: Sequence[Dialogue], size: int) -> list[Dialogue]:
+    """So many of them, at even distances, in their order."""
+    return [dialogues[place] for place in np.linspace(0, len(dialogues) - 1, size).round().astype(int)]
+
+
+def _problem(dialogue: Dialogue, catalog: Catalog) -> str:
+    items = [*dialogue.liked, *dialogue.disliked, *(item for turn in dialogue.turns for item in turn.shown)]
+    if unknown := [item for item in items if catalog.row_of(item) is None]:
+        return f"{unknown[0]} is not in the catalog {dialogue.catalog}"
+    session = dialogue.begin()
+    for place, turn in enumerate(dialogue.turns, start=1):
+        refused = [f"{tool}: {error}" for tool, error in run_plan(catalog, turn.plan, session) if error]
+        if refused:
+            return f"turn {place}: {refused[0]}"
+        remember(catalog, session, turn)
+    return ""
+
+
+def catalog_folders(given: Mapping[str, Path], names: Iterable[str], settings: Settings) -> Iterator[tuple[str, Path]]:
+    """The folders of these catalogs: as given, the settings' own for films, or built from a table in eval/data.
+
+    Raises UsherError for a name that nobody knows.
+    """
+    for name in sorted(names):
+        if name in given:
+            yield name, given[name]
+        elif name == "films":
+            yield name, settings.catalog
+        elif (DATA / f"{name}.csv").is_file():
+            yield name, _build(DATA / f"{name}.csv", settings)
+        else:
+            raise UsherError(f"the requests are about the catalog {name}; say where it is: --catalog {name}=DIR")
+
+
+def _build(table: Path, settings: Settings) -> Path:
+    """The catalog of a table, in the cache; parts that have not changed are taken over from the last time."""
+    folder = settings.cache / "eval" / table.stem
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name) / table.stem
+        source.mkdir()
+        (source / "items.csv").write_bytes(table.read_bytes())
+        build(folder_source(source), folder)
+    return folder

@@ -1,0 +1,148 @@
+"""`usher eval planner`: the planner on held-out requests, each turn after the right plans of the turns before it."""
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from tqdm import tqdm
+
+from agent.context import planner_context
+from agent.examples import example_messages
+from agent.grammar import plan_grammar
+from agent.llm import Engine, Message, Request, engine
+from agent.memory import Session
+from agent.messages import planner_messages
+from agent.plan import MAX_TOKENS, Plan, write_plan
+from agent.settings import Settings
+from eval.held_out import Dialogue, HeldOut, Turn, catalog_folders, remember, run_plan
+from eval.planner_report import print_report, write_report
+from eval.plans import Case, differences, said, shares
+from tools.catalog import Catalog
+from tools.errors import ToolError, UsherError
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """An engine that can say how its model reads a prompt."""
+
+    def tokens(self, request: Request) -> list[int]: ...
+
+
+def run_planner(folders: Mapping[str, Path], file: Path, out: Path, limit: int | None, with_base: bool) -> None:
+    """Print the measures and the commonest mistakes, and write results.json with every case to `out`.
+
+    `folders` are built catalogs by the name that the requests give them. Raises CatalogError, EngineError, and
+    UsherError when more than one line in a hundred cannot be used.
+    """
+    settings = Settings()
+    if with_base and settings.llm_url:
+        raise UsherError("--base: the base model is compared in process; unset USHER_LLM_URL")
+    held_out = HeldOut.read(file)
+    with ExitStack() as stack:
+        catalogs = {
+            name: stack.enter_context(Catalog.open(folder))
+            for name, folder in catalog_folders(folders, held_out.catalogs, settings)
+        }
+        held_out = held_out.checked(catalogs)
+        dialogues = held_out.usable(limit)
+        planned: dict[str, list[Case]] = {}
+        with engine(settings) as model:
+            name, engine_name = "adapter" if model.trained("planner") else "base", model.name
+            planned[name] = plan_all(model, dialogues, catalogs, name)
+        if with_base and "base" not in planned:
+            empty = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            with engine(settings.model_copy(update={"adapters": empty})) as model:
+                planned["base"] = plan_all(model, dialogues, catalogs, "base")
+        about = {
+            "file": file.name,
+            "sha256": held_out.sha256,
+            "broken": {str(number): problem for number, problem in sorted(held_out.broken.items())},
+            "dialogues": len(dialogues),
+            "catalogs": {name: catalog.manifest.build_hash[:12] for name, catalog in catalogs.items()},
+            "engine": engine_name,
+        }
+    print_report(write_report(about, planned, out))
+
+
+def plan_all(model: Engine, dialogues: Sequence[Dialogue], catalogs: Mapping[str, Catalog], name: str) -> list[Case]:
+    """Every turn planned once, catalog by catalog, as a model in service reads one card again and again.
+
+    One plan a catalog comes first, which loads the model and the grammar and is not counted.
+    """
+    cases = []
+    with tqdm(total=sum(len(dialogue.turns) for dialogue in dialogues), desc=name, unit="plan") as bar:
+        for catalog_name, catalog in catalogs.items():
+            examples = () if model.trained("planner") else example_messages(catalog.manifest)
+            planner = _Planner(model, catalog, plan_grammar(catalog.manifest), examples)
+            mine = [dialogue for dialogue in dialogues if dialogue.catalog == catalog_name]
+            if mine:
+                planner.plan(planner.messages(Session(), "hello"))
+            for dialogue in mine:
+                session = dialogue.begin()
+                for place, turn in enumerate(dialogue.turns, start=1):
+                    cases.append(planner.case(dialogue, place, turn, session))
+                    remember(catalog, session, turn)
+                    bar.update()
+    return cases
+
+
+@dataclass(frozen=True)
+class _Planner:
+    model: Engine
+    catalog: Catalog
+    grammar: str
+    examples: tuple[Message, ...]
+
+    def messages(self, session: Session, text: str) -> tuple[Message, ...]:
+        context = planner_context(self.catalog, session, text)
+        return planner_messages(self.catalog.manifest, context, self.examples)
+
+    def plan(self, messages: tuple[Message, ...]) -> tuple[Plan | None, str]:
+        """The plan, or why there is none."""
+        try:
+            return write_plan(self.model, messages, self.grammar), ""
+        except ToolError as error:
+            return None, str(error)
+
+    def case(self, dialogue: Dialogue, place: int, turn: Turn, session: Session) -> Case:
+        messages = self.messages(session, turn.text)
+        started = time.perf_counter()
+        got, error = self.plan(messages)
+        ms = (time.perf_counter() - started) * 1000
+        ours, theirs = said(self.catalog, turn.plan), said(self.catalog, got) if got is not None else None
+        measured = shares(turn.plan, got, ours, theirs)
+        refusals = []
+        for tool, refused in run_plan(self.catalog, got, session) if got is not None else ():
+            ran, tried = measured.get(f"runs {tool}", (0.0, 0.0))
+            measured[f"runs {tool}"] = ran + (not refused), tried + 1
+            refusals += [refused] if refused else []
+        return Case(
+            dialogue=dialogue.id,
+            turn=place,
+            kind=dialogue.kind,
+            catalog=dialogue.catalog,
+            text=turn.text,
+            wanted=turn.plan.text(),
+            got=got.text() if got is not None else None,
+            error=error or "; ".join(refusals),
+            wrong=tuple(differences(turn.plan, got, ours, theirs)),
+            shares=measured,
+            ms=ms,
+            tokens=self._count(messages, got),
+        )
+
+    def _count(self, messages: tuple[Message, ...], plan: Plan | None) -> tuple[int, int] | None:
+        if not isinstance(self.model, CountsTokens):
+            return None
+        prompt = len(self.model.tokens(Request("planner", messages, MAX_TOKENS)))
+        answer = Message("assistant", plan.text() if plan is not None else "")
+        # An engine encodes whole prompts only: what the plan adds is what it adds beside an empty one.
+        with_plan, without = (
+            len(self.model.tokens(Request("planner", (Message("user", ""), one), MAX_TOKENS)))
+            for one in (answer, Message("assistant", ""))
+        )
+        return prompt, with_plan - without

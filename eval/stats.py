@@ -1,0 +1,62 @@
+"""Means of what was measured, with the uncertainty that comes from having asked about these cases and not others."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 10_000
+BLOCK = 500  # resamples drawn at once, so that memory stays small with thousands of units
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95% interval; `n` is how many cases it is a mean of."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def json(self) -> dict[str, float | int]:
+        """With four digits."""
+        return {"mean": round(self.mean, 4), "low": round(self.low, 4), "high": round(self.high, 4), "n": self.n}
+
+
+def interval(values: Floats) -> tuple[float, float]:
+    """The 95% bootstrap interval (percentiles) of a mean; shape (units,)."""
+    low, high = ratio_intervals(values[:, None], np.ones((len(values), 1)))[0]
+    return float(low), float(high)
+
+
+def ratio_intervals(hits: Floats, tries: Floats) -> Floats:
+    """95% percentile bootstrap intervals of sum(hits) / sum(tries), both of shape (units, measures): (measures, 2).
+
+    Whole units are drawn (Efron and Tibshirani 1993, chapter 8), so that what hangs together, such as the turns of one
+    dialogue, stays together. A resample without a try says nothing and is left out.
+    """
+    ratios = np.concatenate([_ratios(weights, hits, tries) for weights in _resamples(len(hits))])
+    return np.asarray(np.nanpercentile(ratios, [2.5, 97.5], axis=0).T)
+
+
+def estimates(hits: Floats, tries: Floats, counts: NDArray[np.int64]) -> list[Estimate]:
+    """An estimate of each measure; `hits` and `tries` as for `ratio_intervals`, none without a try."""
+    means = hits.sum(axis=0) / tries.sum(axis=0)
+    found = zip(means, ratio_intervals(hits, tries), counts, strict=True)
+    return [Estimate(float(mean), float(low), float(high), int(n)) for mean, (low, high), n in found]
+
+
+def _resamples(units: int) -> Iterator[Floats]:
+    """How often each unit was drawn, shape (resamples, units), in blocks."""
+    random = np.random.default_rng(1)
+    for start in range(0, RESAMPLES, BLOCK):
+        size = min(BLOCK, RESAMPLES - start)
+        places = random.integers(0, units, size=(size, units)) + units * np.arange(size)[:, None]
+        yield np.bincount(places.ravel(), minlength=size * units).reshape(size, units).astype(np.float64)
+
+
+def _ratios(weights: Floats, hits: Floats, tries: Floats) -> Floats:
+    over, under = weights @ hits, weights @ tries
+    return np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0)

@@ -1,0 +1,249 @@
+"""Train one role's LoRA adapter (Hu et al. 2021): transformers + peft, loss on the answer alone, exact resume.
+
+All rows of a step share their card (the system message) and are packed behind it (finetune.attention).
+"""
+
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from tqdm import tqdm
+
+from agent.llm import Role
+from agent.llm_transformers import load_base
+from agent.models import model_path, write_identity
+from agent.settings import Settings
+from finetune.attention import layout, register
+from finetune.batches import Batch, Row, batches, encode
+from finetune.example import read_examples
+from tools.errors import UsherError
+
+CONFIGS = Path(__file__).parent / "config"
+
+
+class TrainConfig(BaseModel):
+    """Every number of a role's training; finetune/config/ROLE.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    r: int
+    alpha: int
+    dropout: float = 0.0
+    targets: tuple[str, ...]
+    learning_rate: float
+    warmup: float  # share of the steps
+    final: float  # share of the learning rate that the last step has
+    weight_decay: float = 0.0
+    clip: float = 1.0  # gradient norm
+    rows: int  # examples a step, behind one card
+    passes: float  # over the data
+    longest: int  # tokens of a row; longer ones are left out
+    held_out: int  # examples whose loss is measured and never trained on
+    seed: int
+    save_every: int  # steps
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a training stands: files of its work folder, which make it go on exactly where it was killed."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.pt"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.jsonl"
+
+
+def read_config(role: Role, path: Path | None) -> TrainConfig:
+    """Raises UsherError naming the file and the key."""
+    file = path or CONFIGS / f"{role}.yaml"
+    try:
+        return TrainConfig.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsherError(f"{file}: cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsherError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def train(role: Role, data: Path, config: TrainConfig, settings: Settings, device: str, run: Run, out: Path) -> None:
+    """Train on a file of examples and write the adapter to `out`/ROLE in bf16, with its identity and its curves.
+
+    Raises UsherError for a broken data file before the model is loaded.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    examples = [example for example in read_examples(data) if example.role == role]
+    if len(examples) <= config.held_out:
+        raise UsherError(f"{data}: {len(examples)} examples of the role {role}; training needs over {config.held_out}")
+    torch.manual_seed(config.seed)
+    tokenizer, base = load_base(model_path(settings), getattr(torch, config.dtype))
+    base.set_attn_implementation(register())
+    lora = LoraConfig(
+        r=config.r,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=list(config.targets),
+        task_type="CAUSAL_LM",
+    )
+    model: Any = get_peft_model(base, lora).to(device)
+    encoded = [encode(tokenizer, example) for example in tqdm(examples, desc="tokens")]
+    random.Random(config.seed).shuffle(encoded)
+    held, encoded = encoded[: config.held_out], encoded[config.held_out :]
+    steps = list(_steps(encoded, config))
+    checks = list(batches(held, config.rows, config.longest, 0))
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, len(steps), config))
+    run.folder.mkdir(parents=True, exist_ok=True)
+    done = _resume(run, model, optimizer, schedule)
+    bar = tqdm(total=len(steps), initial=done, desc=f"train {role}")
+    for number in range(done, len(steps)):
+        started = time.perf_counter()
+        model.train()
+        loss = batch_loss(model, steps[number], device)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(weights, config.clip)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        seconds = time.perf_counter() - started
+        entry = {"step": number + 1, "loss": loss.item(), "tokens_s": steps[number].tokens / seconds}
+        bar.update()
+        bar.set_postfix(loss=f"{entry['loss']:.3f}", tok_s=f"{entry['tokens_s']:.0f}")
+        last = number + 1 == len(steps)
+        if last or (number + 1) % config.save_every == 0:
+            entry["held_out"] = held_out_loss(model, checks, device)
+            _save(run, model, optimizer, schedule, number + 1)
+        with run.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+    bar.close()
+    _write_adapter(model, out / role)
+    write_identity(
+        out / role, role, settings, {"seed": config.seed, "examples": len(encoded), "steps": len(steps)}, data
+    )
+    draw_curves(run.log, out / role / "curves.png")
+
+
+def _steps(encoded: Sequence[tuple[tuple[int, ...], Row]], config: TrainConfig) -> Iterator[Batch]:
+    """Every step's batch; a broken number of passes ends within the last."""
+    whole, part = int(config.passes), config.passes % 1
+    for number in range(whole):
+        yield from batches(encoded, config.rows, config.longest, config.seed + number)
+    last = list(batches(encoded, config.rows, config.longest, config.seed + whole))
+    yield from last[: int(len(last) * part)]
+
+
+def _rate(step: int, steps: int, config: TrainConfig) -> float:
+    """Linear warm-up, then linear decay to the final share."""
+    warm = max(1, int(steps * config.warmup))
+    if step < warm:
+        return (step + 1) / warm
+    return 1 - (1 - config.final) * (step - warm) / max(1, steps - warm)
+
+
+def batch_loss(model: Any, batch: Batch, device: str) -> Any:
+    """Mean cross-entropy in nats over the answers' tokens, or over the letters of a ranker's rows."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    inner = model.get_base_model()
+    where = layout(len(batch.prefix), [len(row) for row in batch.rows], device)
+    tokens, places, targets = list(batch.prefix), list[int](), list[int]()
+    for row in batch.rows:
+        tokens += row.prompt + row.answer
+        first = len(tokens) - len(row.answer) - 1  # it predicts the answer's first token
+        places += range(first, first + max(1, len(row.answer)))
+        targets += row.answer
+    ids = torch.tensor([tokens], device=device)
+    hidden = inner.model(input_ids=ids, position_ids=where.positions, use_cache=False, layout=where).last_hidden_state
+    logits = inner.lm_head(hidden[0, places]).float()
+    if not targets:
+        return torch.stack([_letters(logits[at], row) for at, row in enumerate(batch.rows)]).mean()
+    return cross_entropy(logits, torch.tensor(targets, device=device))
+
+
+def _letters(logits: Any, row: Row) -> Any:
+    """Cross-entropy of one row over its letters alone (listwise softmax, Cao et al. 2007)."""
+    import torch
+
+    tokens = torch.tensor([token for token, _ in row.choices], device=logits.device)
+    wanted = torch.tensor([weight for _, weight in row.choices], device=logits.device)
+    return -(wanted * torch.log_softmax(logits[tokens], dim=-1)).sum()
+
+
+def held_out_loss(model: Any, checks: Sequence[Batch], device: str) -> float:
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        losses = [(float(batch_loss(model, batch, device)), len(batch.rows)) for batch in checks]
+    return sum(loss * rows for loss, rows in losses) / max(1, sum(rows for _, rows in losses))
+
+
+def _save(run: Run, model: Any, optimizer: Any, schedule: Any, step: int) -> None:
+    """The whole state in one file, replaced at once: a kill leaves the old one or the new one."""
+    import torch
+
+    weights = {name: weight for name, weight in model.state_dict().items() if "lora_" in name}
+    state = {"step": step, "weights": weights, "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
+             "random": torch.get_rng_state()}  # fmt: skip
+    building = run.state.with_suffix(".new")
+    torch.save(state, building)
+    building.replace(run.state)
+
+
+def _resume(run: Run, model: Any, optimizer: Any, schedule: Any) -> int:
+    """Steps already done; 0 without a checkpoint. The log is cut back to them."""
+    import torch
+
+    if not run.state.is_file():
+        run.log.unlink(missing_ok=True)
+        return 0
+    state = torch.load(run.state, weights_only=True)
+    model.load_state_dict(state["weights"], strict=False)
+    optimizer.load_state_dict(state["optimizer"])
+    schedule.load_state_dict(state["schedule"])
+    torch.set_rng_state(state["random"])
+    lines = run.log.read_text(encoding="utf-8").splitlines()[: state["step"]]
+    run.log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return int(state["step"])
+
+
+def _write_adapter(model: Any, folder: Path) -> None:
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    model.to(torch.bfloat16).save_pretrained(folder)
+
+
+def draw_curves(log: Path, out: Path) -> None:
+    """Loss by step as a picture: training (running mean of 20) and held out."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsherError("curves need matplotlib; run: pip install 'usher-recommender[train]'") from error
+    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    losses = [entry["loss"] for entry in entries]
+    smooth = [sum(losses[max(0, at - 19) : at + 1]) / min(20, at + 1) for at in range(len(losses))]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([entry["step"] for entry in entries], smooth, label="training, mean of 20 steps")
+    checked = [(entry["step"], entry["held_out"]) for entry in entries if "held_out" in entry]
+    axes.plot([step for step, _ in checked], [loss for _, loss in checked], "o-", label="held out")
+    axes.set(xlabel="step", ylabel="cross-entropy of the answer (nats a token)", yscale="log")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(out, dpi=110)
