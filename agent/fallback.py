@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from agent.llm import Engine, EngineUnavailable, Request, Role, open_engine
@@ -10,11 +11,14 @@ from agent.settings import Settings
 
 FAILURES = 2  # in a row, each after its own retries, that open the circuit
 REST = 15.0  # seconds until one request tries the server again
+LONGEST = 120.0  # of what a server's Retry-After adds to that
 
 
 @dataclass
 class Circuit:
-    """Closed: requests go to the server. Open: they don't, until `REST` has passed and one may try (half open)."""
+    """A circuit breaker (Nygard, "Release It!", 2007). Closed: requests go to the server. Open: they don't, until it
+    has rested and one may try (half open): what that one finds closes the circuit or opens it again.
+    """
 
     clock: Callable[[], float] = time.monotonic
     _failures: int = 0
@@ -39,10 +43,11 @@ class Circuit:
         with self._lock:
             self._failures = 0
 
-    def failed(self) -> None:
+    def failed(self, retry_after: float = 0.0) -> None:
+        """A server that says when to come back is left alone at once, and until then."""
         with self._lock:
-            self._failures += 1
-            self._until = self.clock() + REST
+            self._failures = FAILURES if retry_after else self._failures + 1
+            self._until = self.clock() + max(REST, min(retry_after, LONGEST))
 
 
 @dataclass
@@ -68,7 +73,9 @@ class Spare:
 class FallbackEngine:
     """Raises EngineError for what the server refuses (a bad key, a bad request): standing in would hide that.
 
-    A stream that breaks after its first piece is begun anew only if it is a plan, which nobody reads half.
+    A reply that breaks off after its first words raises EngineUnavailable, since they may have been read; a plan, which
+    nobody reads half, is begun anew by the spare. A role that the spare does not play is left to the plain ways of the
+    turn: no words, no preference.
     """
 
     server: Engine
@@ -84,37 +91,36 @@ class FallbackEngine:
         """The same engine, whose remarks go into one turn's notes."""
         return replace(self, notes=notes)
 
-    def stream(self, request: Request) -> Iterator[str]:
+    def stream(self, request: Request) -> Generator[str, None, None]:
         if self.circuit.allows():
-            begun = False
+            said = 0
             try:
-                if request.grammar is not None:
-                    pieces: Iterator[str] = iter(list(self.server.stream(request)))
-                else:
-                    pieces = self.server.stream(request)
-                for piece in pieces:
-                    begun = True
-                    yield piece
+                with closing(self._server_pieces(request)) as pieces:
+                    for piece in pieces:
+                        said += len(piece)
+                        yield piece
+            except EngineUnavailable as error:
+                self.circuit.failed(error.retry_after)
+                if said:
+                    raise
+            else:
                 self.circuit.succeeded()
                 return
-            except EngineUnavailable:
-                self.circuit.failed()
-                if begun:
-                    raise
-        self._note(request.role)
-        yield from self.spare.get().stream(request)
+        spare = self._stand_in(request.role)
+        if spare.plays(request.role):
+            yield from spare.stream(request)
 
     def choose(self, request: Request, choices: Sequence[str]) -> list[float]:
         if self.circuit.allows():
             try:
                 scores = self.server.choose(request, choices)
-            except EngineUnavailable:
-                self.circuit.failed()
+            except EngineUnavailable as error:
+                self.circuit.failed(error.retry_after)
             else:
                 self.circuit.succeeded()
                 return scores
-        self._note(request.role)
-        return self.spare.get().choose(request, choices)
+        spare = self._stand_in(request.role)
+        return spare.choose(request, choices) if spare.plays(request.role) else [float("-inf")] * len(choices)
 
     def trained(self, role: Role) -> bool:
         return self._now().trained(role)
@@ -126,19 +132,37 @@ class FallbackEngine:
         self.server.close()
         self.spare.close()
 
+    def _server_pieces(self, request: Request) -> Generator[str, None, None]:
+        """A plan comes in one piece at the end, after empty ones at which its reader may stop it."""
+        held = []
+        pieces = self.server.stream(request)
+        try:
+            for piece in pieces:
+                if request.grammar is None:
+                    yield piece
+                else:
+                    held.append(piece)
+                    yield ""
+        finally:
+            if isinstance(pieces, Generator):
+                pieces.close()
+        if held:
+            yield "".join(held)
+
     def _now(self) -> Engine:
         """Who would answer a request that came now."""
         if self.circuit.open:
             return self.spare.get()
         try:
             self.server.trained("planner")
-        except EngineUnavailable:
-            self.circuit.failed()
+        except EngineUnavailable as error:
+            self.circuit.failed(error.retry_after)
             return self.spare.get()
         return self.server
 
-    def _note(self, role: Role) -> None:
+    def _stand_in(self, role: Role) -> Engine:
         self.notes.append(f"{role}: the model server was away, the in-process model stood in")
+        return self.spare.get()
 
 
 def serving_engine(settings: Settings) -> Engine:
@@ -147,5 +171,3 @@ def serving_engine(settings: Settings) -> Engine:
     if not settings.llm_url:
         return engine
     return FallbackEngine(engine, Spare(lambda: open_engine(settings.model_copy(update={"llm_url": ""}))))
-
-

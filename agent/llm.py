@@ -16,7 +16,14 @@ class EngineError(UsherError):
 
 
 class EngineUnavailable(EngineError):
-    """The model's server cannot be reached or has no room just now; another engine may stand in."""
+    """The model's server cannot be reached or has no room just now; another engine may stand in.
+
+    `retry_after` is in seconds, 0 when the server did not say when to come back.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
