@@ -3,15 +3,21 @@
 import json
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points, version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.settings import Settings
 from tools.errors import UsherError
 from tools.schema import Manifest
+
+if TYPE_CHECKING:  # what serves is heavy, and most commands don't
+    from agent.server.keys import Keys
+    from agent.server.service import Service
 
 CatalogOption = Annotated[Path | None, typer.Option("--catalog", help="Folder of a built catalog [USHER_CATALOG].")]
 ROOM = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -22,7 +28,9 @@ cli = typer.Typer(
 catalog_cli = typer.Typer(no_args_is_help=True, help="Build a catalog, add to it, or say what it holds.")
 tools_cli = typer.Typer(no_args_is_help=True, help="The tools, scripted.")
 model_cli = typer.Typer(no_args_is_help=True, help="The language models there are, and more from a hub.")
+keys_cli = typer.Typer(no_args_is_help=True, help="The API keys of a server that others can reach.")
 cli.add_typer(catalog_cli, name="catalog")
+cli.add_typer(keys_cli, name="keys")
 cli.add_typer(tools_cli, name="tools")
 cli.add_typer(model_cli, name="model")
 
@@ -46,24 +54,52 @@ def _settings(catalog: Path | None) -> Settings:
 @cli.command()
 def chat(
     catalog: CatalogOption = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback with API keys.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 7860,
+    page: Annotated[bool, typer.Option(help="With the web page.")] = True,
 ) -> None:
-    """Open the chat: the web page on one port."""
-    import uvicorn
-    from fastapi import FastAPI
+    """Serve: the web page, HTTP and MCP on one port."""
+    from agent.server.factory import build_server, is_loopback, listen, run_server
+    from agent.server.keys import Keys
+    from agent.server.watching import export_spans, log_to_stderr
 
+    settings = _settings(catalog)
+    with _service(settings) as service:
+        keys = None if is_loopback(host) else Keys(service.store.database)
+        if keys is not None and not keys.any():
+            raise UsherError(f"{host} can be reached from elsewhere, so an API key is needed; run: usher keys add NAME")
+        listening = listen(host, port)
+        log_to_stderr()
+        if settings.otlp:
+            export_spans(settings.otlp)
+        server = build_server(service, keys)
+        if page:
+            from agent.page import mount_page
+
+            mount_page(server, service)
+        held = service.agent.catalog
+        where = f"http://{host}:{listening.getsockname()[1]}"
+        print(f"Usher: {len(held):,} {held.manifest.noun}s on {where}", flush=True)
+        threading.Thread(target=service.warm, daemon=True).start()  # while the page opens
+        run_server(server, listening)
+
+
+@contextmanager
+def _service(settings: Settings) -> Iterator["Service"]:
+    """Catalog, model and state, opened for a server and closed after it."""
+    from agent.fallback import serving_engine
     from agent.loop import Agent
-    from agent.page import mount_page
+    from agent.server.database import open_database
+    from agent.server.service import Service
+    from agent.server.store import Store
+    from tools.catalog import Catalog
 
-    agent = Agent.open(_settings(catalog))
+    store = Store(open_database(settings.state))
+    service = Service.of(Agent.of(Catalog.open(settings.catalog), serving_engine(settings), settings), store)
     try:
-        server = mount_page(FastAPI(title="Usher", docs_url=None, redoc_url=None), agent)
-        print(f"Usher: {len(agent.catalog):,} {agent.catalog.manifest.noun}s on http://{host}:{port}", flush=True)
-        threading.Thread(target=agent.warm, daemon=True).start()  # while the page opens
-        uvicorn.run(server, host=host, port=port, log_level="warning")
+        yield service
     finally:
-        agent.close()
+        service.close()
 
 
 @cli.command()
@@ -228,10 +264,54 @@ def model_pull(name: Annotated[str, typer.Argument(help="Its name on the model h
 
 
 @cli.command()
-def mcp() -> None:
-    """MCP over stdio."""
-    print("usher: mcp is not built yet", file=sys.stderr)
-    raise typer.Exit(2)
+def mcp(catalog: CatalogOption = None) -> None:
+    """MCP over stdio: the tools, and `recommend`."""
+    import asyncio
+
+    from agent.server.mcp import serve_stdio
+    from agent.server.watching import log_to_stderr
+
+    log_to_stderr()
+    with _service(_settings(catalog)) as service:
+        asyncio.run(serve_stdio(service))
+
+
+@keys_cli.command("add")
+def keys_add(
+    name: Annotated[str, typer.Argument(help="Whose key it is; keys of one name share conversations and profiles.")],
+    scope: Annotated[list[str] | None, typer.Option(help="chat, tools or admin; more than one may be given.")] = None,
+) -> None:
+    """Make an API key and print it, this once."""
+    with _keys() as keys:
+        print(keys.add(name, tuple(scope or ("chat", "tools"))))
+
+
+@keys_cli.command("list")
+def keys_list() -> None:
+    """The keys: id, name, scopes, when they were made and revoked."""
+    with _keys() as keys:
+        for key in keys.list():
+            end = f"revoked {key.revoked}" if key.revoked else "in use"
+            print(f"{key.id}  {key.name:<20} {','.join(key.scopes):<16} {key.created}  {end}")
+
+
+@keys_cli.command("revoke")
+def keys_revoke(key_id: Annotated[str, typer.Argument(help="Its id, as `usher keys list` shows it.")]) -> None:
+    """Refuse a key from now on."""
+    with _keys() as keys:
+        keys.revoke(key_id)
+
+
+@contextmanager
+def _keys() -> Iterator["Keys"]:
+    from agent.server.database import open_database
+    from agent.server.keys import Keys
+
+    database = open_database(Settings().state)
+    try:
+        yield Keys(database)
+    finally:
+        database.close()
 
 
 @cli.command("eval", context_settings=ROOM, add_help_option=False)

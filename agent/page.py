@@ -1,6 +1,7 @@
 """The chat page: it reads the turn's event stream and nothing else, and keeps one Session a browser session."""
 
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -10,14 +11,15 @@ from fastapi import FastAPI
 
 from agent.events import Called, Planned, Shown, Text
 from agent.evidence import Pick
-from agent.loop import Agent, run_turn
 from agent.memory import Profile, Session
 from agent.render import cards, header, message, prompts, reply, step, taste, working
+from agent.server.problems import problem_of
+from agent.server.service import Conversation, Service
 from tools.errors import UsherError
 
-LONGEST = 2000  # characters of one message
+PAGE = ":page"  # owner of what the page keeps; no key has such a name
 QUOTED = 200  # characters of a longer one that the chat shows
-AT_ONCE = 8  # turns that run side by side; the model itself takes them in order
+AT_ONCE = 64  # turns of the page; the service bounds what runs and what waits
 SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONOSPACE = ("ui-monospace", "Consolas", "monospace")
 
@@ -43,32 +45,34 @@ class Frame:
 
 
 def respond(
-    agent: Agent, text: str, history: History, session: Session, picks: tuple[Pick, ...]
+    service: Service, text: str, history: History, conversation: Conversation, picks: tuple[Pick, ...]
 ) -> Generator[Frame, None, None]:
-    """One turn, event by event. The session changes in place; `picks` stand until the turn finds others.
+    """One turn, event by event. The conversation changes in place; `picks` stand until the turn finds others.
 
     An error is one line in the chat, and the message goes back to where it was typed.
     """
-    if len(text) > LONGEST:
-        problem = f"That message has {len(text):,} characters; please keep it to {LONGEST:,}."
+    longest = service.agent.settings.message_limit
+    if len(text) > longest:
+        problem = f"That message has {len(text):,} characters; please keep it to {longest:,}."
         yield Frame([*history, message(text[:QUOTED] + "…"), reply(problem)], picks, text)
         return
     history = [*history, message(text)]
     yield Frame([*history, working()], picks, "")
     said = ""
     try:
-        for event in run_turn(agent, session, text):
-            if isinstance(event, Planned | Called):
-                history = [*history, step(event)]
-            elif isinstance(event, Shown):
-                picks = event.picks
-            elif isinstance(event, Text):
-                said += event.piece
-            elif event.plan.act == "recommend":
-                picks = event.picks
-            yield Frame([*history, reply(said) if said else working()], picks)
+        with closing(service.turn(conversation, text, service.watch())) as events:
+            for event in events:
+                if isinstance(event, Planned | Called):
+                    history = [*history, step(event)]
+                elif isinstance(event, Shown):
+                    picks = event.picks
+                elif isinstance(event, Text):
+                    said += event.piece
+                elif event.plan.act == "recommend":
+                    picks = event.picks
+                yield Frame([*history, reply(said) if said else working()], picks)
     except UsherError as error:
-        yield Frame([*history, reply(str(error))], picks, text)
+        yield Frame([*history, reply(str(problem_of(error)))], picks, text)
 
 
 def stopped(history: History) -> History:
@@ -86,11 +90,11 @@ def press(profile: Profile, item_id: str, feedback: str) -> None:
         profile.note(item_id, "like" if feedback == "like" else "dislike")
 
 
-def mount_page(server: FastAPI, agent: Agent) -> FastAPI:
+def mount_page(server: FastAPI, service: Service) -> FastAPI:
     """The page at the server's root. Nothing is fetched from elsewhere and no run is recorded."""
     gr.mount_gradio_app(
         server,
-        build_page(agent),
+        build_page(service),
         path="/",
         theme=_theme(),
         css=files("agent").joinpath("page.css").read_text(encoding="utf-8"),
@@ -120,14 +124,17 @@ def _theme() -> gr.themes.Base:
     )
 
 
-def build_page(agent: Agent) -> gr.Blocks:
+def build_page(service: Service) -> gr.Blocks:
     """The page's components and what each of them does."""
-    catalog = agent.catalog
+    catalog = service.agent.catalog
     manifest = catalog.manifest
     plain = {"apply_default_css": False, "padding": False}
     with gr.Blocks(title="Usher", analytics_enabled=False) as page:
-        session, picks = gr.State(Session()), gr.State(())  # Gradio copies both for each browser session
-        gr.HTML(header(agent), **plain)
+        talk, picks = (
+            gr.State(Conversation(Session(), PAGE)),
+            gr.State(()),
+        )  # Gradio copies both for each visitor
+        gr.HTML(header(service.agent), **plain)
         with gr.Row(equal_height=False, elem_id="room"):
             with gr.Column(scale=4, min_width=320):
                 chat = gr.Chatbot(
@@ -164,24 +171,28 @@ def build_page(agent: Agent) -> gr.Blocks:
         busy = gr.update(visible=False), gr.update(visible=True)
         idle = gr.update(visible=True), gr.update(visible=False)
 
-        def take(written: str, history: History, kept: Session, found: tuple[Pick, ...]) -> Generator[Any, None, None]:
+        def take(
+            written: str, history: History, kept: Conversation, found: tuple[Pick, ...]
+        ) -> Generator[Any, None, None]:
             if not written.strip():
                 yield gr.skip()
                 return
-            for frame in respond(agent, written.strip(), history, kept, found):
+            for frame in respond(service, written.strip(), history, kept, found):
                 draft = gr.skip() if frame.draft is None else frame.draft
                 yield draft, frame.history, frame.picks, *lists(frame.picks, kept), *busy
 
-        def lists(found: tuple[Pick, ...], kept: Session) -> tuple[str, str]:
-            return cards(found, kept.profile, manifest), taste(kept.profile, catalog)
+        def lists(found: tuple[Pick, ...], kept: Conversation) -> tuple[str, str]:
+            profile = kept.session.profile
+            return cards(found, profile, manifest), taste(profile, catalog)
 
-        def pressed(kept: Session, found: tuple[Pick, ...], event: gr.EventData) -> tuple[str, str]:
+        def pressed(kept: Conversation, found: tuple[Pick, ...], event: gr.EventData) -> tuple[str, str]:
             if catalog.row_of(str(event.item)) is not None:
-                press(kept.profile, str(event.item), str(event.feedback))
+                press(kept.session.profile, str(event.item), str(event.feedback))
             return lists(found, kept)
 
-        def begin(kept: Session) -> tuple[Any, ...]:
-            return [], Session(profile=kept.profile), (), *lists((), kept), *idle
+        def begin(kept: Conversation) -> tuple[Any, ...]:
+            new = Conversation(Session(profile=kept.session.profile), PAGE)
+            return [], new, (), *lists((), new), *idle
 
         def chosen(event: gr.SelectData) -> str:
             return str(event.value["text"])
@@ -189,7 +200,7 @@ def build_page(agent: Agent) -> gr.Blocks:
         private = {"api_visibility": "private", "show_progress": "hidden"}
         turn = {
             "fn": take,
-            "inputs": [text, chat, session, picks],
+            "inputs": [text, chat, talk, picks],
             "outputs": [text, chat, picks, grid, panel, send, stop],
             "concurrency_limit": AT_ONCE,
             "concurrency_id": "turn",
@@ -205,8 +216,8 @@ def build_page(agent: Agent) -> gr.Blocks:
         )
 
         for buttons in (grid, panel):
-            buttons.click(pressed, [session, picks], [grid, panel], trigger_mode="multiple", queue=False, **private)
-        fresh = [chat, session, picks, grid, panel, send, stop]
-        anew.click(begin, session, fresh, cancels=[sent, tried], **private)
-        forget.click(lambda: begin(Session()), None, fresh, cancels=[sent, tried], **private)
+            buttons.click(pressed, [talk, picks], [grid, panel], trigger_mode="multiple", queue=False, **private)
+        fresh = [chat, talk, picks, grid, panel, send, stop]
+        anew.click(begin, talk, fresh, cancels=[sent, tried], **private)
+        forget.click(lambda: begin(Conversation(Session(), PAGE)), None, fresh, cancels=[sent, tried], **private)
     return page

@@ -1,41 +1,134 @@
-"""A server over the tiny catalog and a scripted model, for the tests of the HTTP paths."""
+"""A real server on a port of this machine, over the tiny catalog and an engine that plans by the words of a message.
 
-from collections.abc import Callable, Sequence
+Run as a program (`python -m tests.server --catalog DIR --state FILE`) it is the server of `usher chat` in all but its
+engine, for tests that kill it.
+"""
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastapi.testclient import TestClient
+import httpx
+import uvicorn
 
-from agent.llm import Engine
+from agent.llm import Engine, Request
 from agent.loop import Agent
 from agent.server.database import open_database
-from agent.server.factory import build_server
+from agent.server.factory import build_server, listen, run_server
 from agent.server.keys import Keys
 from agent.server.service import Service
 from agent.server.store import Store
+from agent.server.watching import log_to_stderr
 from agent.settings import Settings
 from tests.scripted import ScriptedEngine
 from tools.catalog import Catalog
 
-COMEDIES = "recommend | sql_filter 'Comedy' IN genres"
-DRAMAS = "recommend | sql_filter 'Drama' IN genres"
-CHAT = "chat"
-LOCALHOST = "http://localhost"
+ROOT = Path(__file__).parent.parent
+PLANS = {
+    "comedy": "recommend | sql_filter 'Comedy' IN genres",
+    "drama": "recommend | sql_filter 'Drama' IN genres",
+    "western": "recommend | sql_filter 'Western' IN genres",
+    "salt road": 'recommend | cf_recommend "Salt Road"',
+    "hello": "chat",
+}
 
 
-def service_of(catalog: Catalog, engine: Engine, state: Path, **settings: Any) -> Service:
-    """Over a state file of its own."""
-    agent = Agent.of(catalog, engine, Settings(catalog=catalog.folder, state=str(state), **settings))
-    return Service.of(agent, Store(open_database(str(state))))
+class WordEngine(ScriptedEngine):
+    """Plans by the first word of PLANS in the message, and small talk where there is none; never runs out."""
+
+    def stream(self, request: Request) -> Iterator[str]:
+        message = request.messages[-1].content.rpartition("Message: ")[2].lower()
+        self.texts = [next((plan for word, plan in PLANS.items() if word in message), "chat")]
+        yield from super().stream(request)
 
 
-Serve = Callable[..., TestClient]
+def service_of(catalog: Catalog, engine: Engine, state: str, **settings: Any) -> Service:
+    """Over a state of its own; `settings` as in Settings."""
+    agent = Agent.of(catalog, engine, Settings(catalog=catalog.folder, state=state, **settings))
+    return Service.of(agent, Store(open_database(state)))
 
 
-def client_of(service: Service, keys: Keys | None = None) -> TestClient:
-    """Without keys the guard answers the loopback's names alone, so the client calls one of them."""
-    return TestClient(build_server(service, keys), base_url=LOCALHOST, raise_server_exceptions=False)
+@dataclass
+class Running:
+    """A server that answers at `url`."""
+
+    url: str
+    service: Service
+
+    def client(self, key: str = "", **options: Any) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)
 
 
-def scripted(texts: Sequence[str]) -> ScriptedEngine:
-    return ScriptedEngine(texts)
+@contextlib.contextmanager
+def running(service: Service, keys: Keys | None = None) -> Iterator[Running]:
+    """The server in a thread of this process, on a free port; the service is closed by who made it."""
+    listening = listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(build_server(service, keys), log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    until = time.monotonic() + 60
+    while not server.started:
+        assert thread.is_alive()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    try:
+        yield Running(f"http://127.0.0.1:{listening.getsockname()[1]}", service)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+        listening.close()
+
+
+@dataclass
+class Program:
+    """This file as a program of its own, so that it can be killed."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+
+    def kill(self) -> None:
+        """As a power cut would: nothing is finished, nothing is flushed."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def program(catalog: Path, state: str, *arguments: str) -> Iterator[Program]:
+    """Ready to answer."""
+    command = [sys.executable, "-m", "tests.server", "--catalog", str(catalog), "--state", state, *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("http://"), line
+        yield Program(process, line.strip())
+    finally:
+        process.kill()
+        process.wait()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until killed; the address is the first line on stdout, once a request would be answered."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--catalog", type=Path, required=True)
+    parser.add_argument("--state", required=True)
+    given = parser.parse_args(arguments)
+    service = service_of(Catalog.open(given.catalog), WordEngine(), given.state)
+    listening = listen("127.0.0.1", 0)
+    log_to_stderr()
+    print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+    run_server(build_server(service, None), listening)
+
+
+if __name__ == "__main__":
+    main()

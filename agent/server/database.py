@@ -1,7 +1,7 @@
 """SQLite or PostgreSQL behind one small interface: transactions, and making sure that what was deleted is gone.
 
-SQL is written with `?` and kept to what both read. An acknowledged transaction is on disk: SQLite syncs its log at every
-commit (WAL, synchronous FULL), PostgreSQL does so by default.
+SQL is written with `?` and kept to what both read. An acknowledged transaction is on disk: SQLite syncs its log at
+every commit (WAL, synchronous FULL), PostgreSQL does so by default.
 """
 
 import sqlite3
@@ -12,17 +12,39 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.server.migrations import MIGRATIONS
 from tools.errors import UsherError
 
 PATIENCE = 5.0  # seconds to wait for another process's write
+# The schema: a database is brought up to date from wherever it stands. A migration that was released never changes; the
+# next one is added below. Only SQL that SQLite and PostgreSQL both read.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        # A person is "user:ID" as a client names them, or "session:ID" where nobody is named. Profiles are JSON.
+        "CREATE TABLE profiles (owner TEXT NOT NULL, person TEXT NOT NULL, body TEXT NOT NULL, updated TEXT NOT NULL,"
+        " PRIMARY KEY (owner, person))",
+        "CREATE TABLE sessions (owner TEXT NOT NULL, session TEXT NOT NULL, person TEXT NOT NULL,"
+        " created TEXT NOT NULL, PRIMARY KEY (owner, session))",
+        "CREATE TABLE exchanges (owner TEXT NOT NULL, session TEXT NOT NULL, position INTEGER NOT NULL,"
+        " body TEXT NOT NULL, created TEXT NOT NULL, PRIMARY KEY (owner, session, position))",
+        "CREATE TABLE feedback (id TEXT PRIMARY KEY, owner TEXT NOT NULL, person TEXT NOT NULL, session TEXT,"
+        " item TEXT NOT NULL, word TEXT NOT NULL, created TEXT NOT NULL)",
+    ),
+    (
+        "CREATE TABLE keys (id TEXT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL,"
+        " created TEXT NOT NULL, revoked TEXT)",
+    ),
+    (
+        "CREATE INDEX sessions_of_person ON sessions (owner, person)",
+        "CREATE INDEX feedback_of_person ON feedback (owner, person)",
+    ),
+)
 
 
 class StateError(UsherError):
     """The state cannot be opened, read or written."""
 
 
-class Conflict(StateError):
+class ConflictError(StateError):
     """Another request wrote the same row first."""
 
 
@@ -100,7 +122,7 @@ class SQLite:
                         self._connection.execute("ROLLBACK")
                     raise
             except sqlite3.IntegrityError as error:
-                raise Conflict(f"the state was written by another request ({error})") from error
+                raise ConflictError(f"the state was written by another request ({error})") from error
             except sqlite3.Error as error:
                 raise StateError(f"the state cannot be written ({error})") from error
 
@@ -115,9 +137,11 @@ class SQLite:
         with self._lock:
             try:
                 self._connection.execute("VACUUM")
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             except sqlite3.Error as error:
                 raise StateError(f"the state cannot be scrubbed ({error}); try again") from error
+            if busy:
+                raise StateError("the state cannot be scrubbed: another process reads it; try again")
 
     def close(self) -> None:
         with self._lock:
@@ -160,7 +184,7 @@ class Postgres:
                     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (self.ADVISORY,))
                     yield _Translated(cursor)
             except psycopg.errors.IntegrityError as error:
-                raise Conflict("the state was written by another request") from error
+                raise ConflictError("the state was written by another request") from error
             except psycopg.Error as error:
                 raise StateError(f"the state cannot be written ({type(error).__name__})") from error
 

@@ -1,30 +1,31 @@
-"""The whole server: API, MCP, probes and, where it is wanted, the page, on one port."""
+"""The whole server on one port: the API, MCP and, where it is wanted, the page; and how it is run."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import uvicorn
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from agent.server.access import Access
 from agent.server.chat import chat_routes
-from agent.server.guard import Guard
+from agent.server.guard import LOOPBACK, Access, Guard
 from agent.server.keys import Keys
 from agent.server.mcp import MCPEndpoint
-from agent.server.people import people_routes
-from agent.server.probes import probe_routes
 from agent.server.problems import add_handlers
+from agent.server.routes import people_routes, probe_routes, tool_routes
 from agent.server.service import Service
-from agent.server.tools import tool_routes
+from tools.errors import UsherError
 
+FAREWELL = 10  # seconds that running requests get when the server is asked to stop
 ABOUT = """A conversational recommender over one catalog. The chat speaks the OpenAI format, the tools are OpenAI
 function schemas, MCP is at /mcp. Where the server listens beyond its own machine, every request needs
 `Authorization: Bearer KEY`."""
 
 
 def build_server(service: Service, keys: Keys | None) -> FastAPI:
-    """`keys` None: for a loopback address, where no key is asked for. The page, if any, is mounted last, at the root."""
+    """`keys` None: for a loopback address, where no key is asked for. A page is mounted last, at the root."""
     endpoint = MCPEndpoint(service)
 
     @asynccontextmanager
@@ -46,6 +47,28 @@ def build_server(service: Service, keys: Keys | None) -> FastAPI:
         server.include_router(routes)
     server.router.routes.append(Route("/mcp", endpoint))
     settings = service.agent.settings
-    server.add_middleware(Guard, keys=keys, rate=settings.rate, metrics=service.metrics)
-    server.add_middleware(Access, metrics=service.metrics, body_limit=settings.body_limit)
+    server.add_middleware(Guard, keys=keys, rate=settings.rate, body_limit=settings.body_limit, metrics=service.metrics)
+    server.add_middleware(Access, metrics=service.metrics)
     return server
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    return host in LOOPBACK or host.startswith("127.")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Port 0 takes a free one. Raises UsherError for a port that is taken or an address that is not this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise UsherError(f"cannot listen on {host}:{port} ({error.strerror or error}); try --port") from error
+
+
+def run_server(server: FastAPI, listening: socket.socket) -> None:
+    """Until it is stopped by a signal. The logs are set up by `log_to_stderr`; uvicorn's own lines would name paths."""
+    config = uvicorn.Config(
+        server, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=FAREWELL
+    )
+    uvicorn.Server(config).run(sockets=[listening])

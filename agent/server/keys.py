@@ -82,9 +82,7 @@ class Keys:
         until, caller = self._seen.get(digest, (0.0, None))
         if time.monotonic() < until:
             return caller
-        rows = self._database.fetch(
-            "SELECT id, name, scopes FROM keys WHERE digest = ? AND revoked IS NULL", (digest,)
-        )
+        rows = self._database.fetch("SELECT id, name, scopes FROM keys WHERE digest = ? AND revoked IS NULL", (digest,))
         caller = Caller(rows[0][1], rows[0][0], frozenset(rows[0][2].split(","))) if rows else None
         if len(self._seen) >= MOST:
             self._seen.clear()

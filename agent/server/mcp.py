@@ -19,17 +19,16 @@ from mcp.types import (
     Tool,
     ToolAnnotations,
 )
-from pydantic import Field
+from pydantic import Field, ValidationError
 from starlette.types import Receive, Scope, Send
 
 from agent.events import Done
 from agent.memory import Session
+from agent.server.formats import ID
 from agent.server.guard import LOCAL
 from agent.server.keys import Caller
 from agent.server.problems import problem_of
-from agent.server.service import Conversation, Service
-from agent.server.store import Person
-from agent.server.threads import events_of
+from agent.server.service import Conversation, Service, events_of
 from tools.errors import ToolError, UsherError
 from tools.registry import TOOLS, call, describe
 from tools.tool import Arguments
@@ -37,10 +36,10 @@ from tools.tool import Tool as UsherTool
 
 
 class RecommendArguments(Arguments):
-    text: str = Field(min_length=1, max_length=2000, description="what the person says, in their own words")
+    text: str = Field(min_length=1, description="what the person says, in their own words")
     session_id: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9._:@+-]{1,128}$",
+        pattern=ID,
         description="give the same again to go on with a conversation",
     )
 
@@ -73,7 +72,7 @@ def mcp_server(service: Service, caller: Callable[[ServerRequestContext[Any]], C
     return Server(
         "usher",
         version=version("usher-recommender"),
-        instructions=f"Recommends {noun}s from one catalog. Column names and values are in the tools' errors and results.",
+        instructions=f"Recommends {noun}s from one catalog. The tools' results and errors name its columns and values.",
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
@@ -88,24 +87,25 @@ def _run(service: Service, name: str, arguments: dict[str, Any]) -> dict[str, An
     return describe(service.agent.catalog, call(service.agent.catalog, name, arguments))
 
 
-RECOMMEND = UsherTool("recommend", "", RecommendArguments, lambda *_: None, lambda *_: [])  # type: ignore[arg-type,return-value]
-
-
 async def _recommend(service: Service, caller: Caller, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The turn as `Done.json` gives it."""
-    asked: RecommendArguments = RECOMMEND.parse(arguments)
+    """The turn as `Done.json` gives it. Raises UsherError."""
+    if not caller.may("chat"):
+        raise ToolError("recommend: this key lacks the scope 'chat'")
+    try:
+        asked = RecommendArguments.model_validate(arguments)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "arguments"
+        raise ToolError(f"recommend: {where}: {first['msg']}; it takes: text, session_id") from error
+    service.gate.check()
     conversation = Conversation(Session(), caller.owner)
     if asked.session_id is not None:
-        person = service.store.person_of(caller.owner, asked.session_id) or Person.session(
-            caller.owner, asked.session_id
-        )
-        session = service.store.session(caller.owner, asked.session_id, person)
-        conversation = Conversation(session, caller.owner, person, asked.session_id)
+        conversation = await asyncio.to_thread(service.open, caller.owner, asked.session_id)
     async with aclosing(events_of(service, conversation, asked.text, service.watch())) as events:
         async for event in events:
             if isinstance(event, Done):
                 return event.json()
-    raise ToolError("the turn ended without a reply")
+    raise AssertionError("a turn ends with Done or raises")
 
 
 async def serve_stdio(service: Service) -> None:

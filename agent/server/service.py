@@ -1,25 +1,26 @@
 """What every front of the server shares, and the one way a turn is run for people: bounded, counted, remembered."""
 
+import asyncio
 import dataclasses
-import hashlib
+import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from agent.events import Done, Event
 from agent.loop import Agent, run_turn
-from agent.memory import Exchange, Profile, Session
-from agent.server.database import Conflict
-from agent.server.gate import Gate
-from agent.server.metrics import Metrics
+from agent.memory import Profile, Session
+from agent.server.conversation import Recall
+from agent.server.database import ConflictError
+from agent.server.limits import Gate, Watch, WatchedEngine
+from agent.server.problems import RefusedError
 from agent.server.store import Person, Store, changes
-from agent.server.tracing import turn_span
-from agent.server.watched import Watch, WatchedEngine
+from agent.server.watching import Metrics, log, turn_span
+from tools.errors import UsherError
 
-RECALLED = 4096  # turns of conversations that clients keep themselves
+AGAIN = 5.0  # seconds until a model that could not be warmed is tried again
 
 
 @dataclass
@@ -32,43 +33,6 @@ class Conversation:
     owner: str
     person: Person | None = None
     session_id: str | None = None
-
-
-class Recall:
-    """The newest turns of conversations that their clients keep, by what was said in them up to there.
-
-    A client sends back texts; the plan and the items behind a reply of ours are found here. In memory and bounded: what
-    is forgotten is read from the texts instead.
-    """
-
-    def __init__(self, most: int = RECALLED) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[str, tuple[str, Exchange]] = OrderedDict()
-
-    @staticmethod
-    def key(owner: str, said: Sequence[str]) -> str:
-        """A digest of an owner and every text of a conversation, user's and ours in turn."""
-        digest = hashlib.sha256(owner.encode())
-        for text in said:
-            digest.update(b"\\0" + " ".join(text.split()).encode())
-        return digest.hexdigest()
-
-    def keep(self, key: str, whose: str, exchange: Exchange) -> None:
-        with self._lock:
-            self._kept[key] = (whose, exchange)
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-
-    def find(self, key: str) -> Exchange | None:
-        with self._lock:
-            return self._kept[key][1] if key in self._kept else None
-
-    def forget(self, whose: str) -> None:
-        with self._lock:
-            for key in [key for key, (name, _) in self._kept.items() if name == whose]:
-                del self._kept[key]
 
 
 @dataclass
@@ -90,53 +54,83 @@ class Service:
         return cls(agent, store, gate, Metrics.of(gate))
 
     def warm(self) -> None:
-        """Load the model, its grammar and the embeddings; /readyz says no until then."""
-        self.agent.warm()
-        self.warmed = True
+        """Load the model, its grammar and the embeddings, as often as it takes; /readyz says no until then."""
+        while not self.warmed:
+            try:
+                self.agent.warm()
+            except UsherError as error:
+                log("model_away", logging.ERROR, error)
+                time.sleep(AGAIN)
+            else:
+                self.warmed = True
 
     def watch(self) -> Watch:
         """A turn that starts now: its time runs while it waits, too."""
         return Watch(time.monotonic() + self.agent.settings.deadline)
 
-    def turn(self, conversation: Conversation, text: str, watch: Watch) -> Iterator[Event]:
+    def open(self, owner: str, session_id: str, person: Person | None = None) -> Conversation:
+        """A conversation on the server: it belongs to whoever began it. Raises RefusedError, for another person's."""
+        held = self.store.person_of(owner, session_id)
+        if held is not None and person is not None and held != person:
+            raise RefusedError(409, "session_id: this conversation was begun by another user", "session_id", "conflict")
+        person = held or person or Person.session(owner, session_id)
+        return Conversation(self.store.session(owner, session_id, person), owner, person, session_id)
+
+    def turn(self, conversation: Conversation, text: str, watch: Watch) -> Generator[Event, None, None]:
         """One turn, in the thread of whoever asks. Done comes after everything is on disk.
 
-        Raises UsherError: EngineError, Late, Left, Conflict, StateError.
+        Raises BusyError, LateError, LeftError, ConflictError, EngineError, StateError, or RefusedError for a long text.
         """
+        self.check_text(text)
         agent = dataclasses.replace(self.agent, engine=WatchedEngine(self.agent.engine, watch))
         before = conversation.session.profile.model_copy(deep=True)
-        with self._alone(conversation), turn_span() as span, self.metrics.counting(watch) as count:
-            with closing(run_turn(agent, conversation.session, text)) as events:
-                for event in events:
-                    watch.check()
-                    if isinstance(event, Done):
-                        self._keep(conversation, before)
-                        done = dataclasses.replace(event, notes=(*event.notes, *watch.notes))
-                        span(done)
-                        count(done)
-                        yield done
-                    else:
-                        span(event)
-                        yield event
+        ended: Done | None = None
+        with (
+            self._alone(conversation),
+            self.gate.place(watch),
+            turn_span() as span,
+            self.metrics.counting(watch) as count,
+            closing(run_turn(agent, conversation.session, text)) as events,
+        ):
+            for event in events:
+                watch.check()
+                if isinstance(event, Done):
+                    self._keep(conversation, before)
+                    ended = dataclasses.replace(event, notes=(*event.notes, *watch.notes))
+                    span(ended)
+                    count(ended)
+                else:
+                    span(event)
+                    yield event
+        if ended is not None:  # the conversation is free again when its caller reads this
+            yield ended
+
+    def check_text(self, text: str) -> None:
+        """Raises RefusedError for a message that is too long."""
+        most = self.agent.settings.message_limit
+        if len(text) > most:
+            raise RefusedError(
+                400, f"a message has {len(text):,} characters; it may have {most:,}", "messages", "too_long"
+            )
 
     def _keep(self, conversation: Conversation, before: Profile) -> None:
         session, person = conversation.session, conversation.person
         if conversation.session_id is not None and person is not None:
-            position = len(session.exchanges) - 1
-            self.store.add_exchange(conversation.owner, conversation.session_id, person, position, session.exchanges[-1])
+            last = len(session.exchanges) - 1
+            self.store.add_exchange(person, conversation.session_id, last, session.exchanges[last])
         if person is not None and (said := changes(before, session.profile)):
             self.store.note(person, said)
 
     @contextmanager
     def _alone(self, conversation: Conversation) -> Iterator[None]:
-        """One turn at a time in a conversation. Raises Conflict."""
+        """One turn at a time in a conversation. Raises ConflictError."""
         if conversation.session_id is None:
             yield
             return
         key = (conversation.owner, conversation.session_id)
         with self._lock:
             if key in self._busy:
-                raise Conflict("a turn of this conversation is still running; wait for its reply")
+                raise ConflictError("a turn of this conversation is still running; wait for its reply")
             self._busy.add(key)
         try:
             yield
@@ -149,6 +143,34 @@ class Service:
         self.store.close()
 
 
-def whose(owner: str, person: Person | None) -> str:
-    """Under what `Recall` keeps a client's turns."""
-    return f"{owner}\n{person.name if person is not None else ''}"
+async def events_of(
+    service: Service, conversation: Conversation, text: str, watch: Watch
+) -> AsyncGenerator[Event, None]:
+    """A turn's events in the event loop, from a thread of its own. Raises what the turn raises.
+
+    Closed early, it stops the turn; the thread gives its place back when it has ended.
+    """
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
+
+    def put(item: Event | BaseException | None) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the server is going down
+            loop.call_soon_threadsafe(queue.put_nowait, item)
+
+    def work() -> None:
+        try:
+            with closing(service.turn(conversation, text, watch)) as events:
+                for event in events:
+                    put(event)
+        except BaseException as error:  # noqa: BLE001 - carried to the event loop, which raises it
+            put(error)
+        put(None)
+
+    threading.Thread(target=work, daemon=True, name="turn").start()
+    try:
+        while (item := await queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        watch.left.set()

@@ -34,38 +34,38 @@ class Store:
     """Every method is one transaction: when it returns, what it wrote is on disk. Raises StateError."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
     def answers(self) -> bool:
-        return self._database.fetch("SELECT 1") == [(1,)]
+        return self.database.fetch("SELECT 1") == [(1,)]
 
     def profile(self, person: Person) -> Profile:
         """An empty one for a person nobody wrote about."""
-        found = self._database.fetch(
+        found = self.database.fetch(
             "SELECT body FROM profiles WHERE owner = ? AND person = ?", (person.owner, person.name)
         )
         return Profile.model_validate_json(found[0][0]) if found else Profile()
 
     def put_profile(self, person: Person, profile: Profile) -> None:
-        with self._database.transaction() as cursor:
+        with self.database.transaction() as cursor:
             _write_profile(cursor, person, profile)
 
     def person_of(self, owner: str, session: str) -> Person | None:
         """Whose conversation it is; None when there is none."""
-        found = self._database.fetch("SELECT person FROM sessions WHERE owner = ? AND session = ?", (owner, session))
+        found = self.database.fetch("SELECT person FROM sessions WHERE owner = ? AND session = ?", (owner, session))
         return Person(owner, found[0][0]) if found else None
 
     def session(self, owner: str, session: str, person: Person) -> Session:
         """The conversation as it stands, with the person's profile; empty when it is new."""
-        rows = self._database.fetch(
+        rows = self.database.fetch(
             "SELECT body FROM exchanges WHERE owner = ? AND session = ? ORDER BY position", (owner, session)
         )
         return Session([Exchange.model_validate_json(body) for (body,) in rows], self.profile(person))
 
-    def add_exchange(self, owner: str, session: str, person: Person, position: int, exchange: Exchange) -> None:
-        """Keep a finished turn. Raises Conflict when another request took this place in the conversation."""
-        key = (owner, session)
-        with self._database.transaction() as cursor:
+    def add_exchange(self, person: Person, session: str, position: int, exchange: Exchange) -> None:
+        """Keep a finished turn. Raises ConflictError when another request took this place in the conversation."""
+        key = (person.owner, session)
+        with self.database.transaction() as cursor:
             if not cursor.execute("SELECT 1 FROM sessions WHERE owner = ? AND session = ?", key).fetchall():
                 cursor.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (*key, person.name, now()))
             cursor.execute(
@@ -74,13 +74,15 @@ class Store:
 
     def note(self, person: Person, said: Sequence[tuple[str, Feedback | None]]) -> Profile:
         """Change likes and dislikes; None forgets an item. What others wrote meanwhile stays."""
-        with self._database.transaction() as cursor:
+        with self.database.transaction() as cursor:
             return _note(cursor, person, said)
 
-    def add_feedback(self, person: Person, session: str | None, item: str, word: Feedback | None) -> tuple[str, Profile]:
+    def add_feedback(
+        self, person: Person, session: str | None, item: str, word: Feedback | None
+    ) -> tuple[str, Profile]:
         """Keep one press of a button and what it did to the profile; gives the feedback's id and the profile."""
         made = uuid.uuid4().hex
-        with self._database.transaction() as cursor:
+        with self.database.transaction() as cursor:
             cursor.execute(
                 "INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (made, person.owner, person.name, session, item, word or "forget", now()),
@@ -90,10 +92,10 @@ class Store:
     def export(self, person: Person) -> dict[str, Any]:
         """Everything held about a person, as JSON."""
         key = (person.owner, person.name)
-        sessions = self._database.fetch(
+        sessions = self.database.fetch(
             "SELECT session, created FROM sessions WHERE owner = ? AND person = ? ORDER BY created", key
         )
-        feedback = self._database.fetch(
+        feedback = self.database.fetch(
             "SELECT session, item, word, created FROM feedback WHERE owner = ? AND person = ? ORDER BY created", key
         )
         return {
@@ -109,7 +111,7 @@ class Store:
         }
 
     def _turns(self, owner: str, session: str) -> list[dict[str, Any]]:
-        rows = self._database.fetch(
+        rows = self.database.fetch(
             "SELECT body, created FROM exchanges WHERE owner = ? AND session = ? ORDER BY position", (owner, session)
         )
         return [json.loads(body) | {"created": created} for body, created in rows]
@@ -118,18 +120,18 @@ class Store:
         """Everything about a person, out of the tables and out of the files; how many rows that were."""
         key = (person.owner, person.name)
         mine = "owner = ? AND person = ?"
-        with self._database.transaction() as cursor:
+        with self.database.transaction() as cursor:
             gone = cursor.execute(
                 f"DELETE FROM exchanges WHERE owner = ? AND session IN (SELECT session FROM sessions WHERE {mine})",
                 (person.owner, *key),
             ).rowcount
             for table in ("sessions", "feedback", "profiles"):
                 gone += cursor.execute(f"DELETE FROM {table} WHERE {mine}", key).rowcount
-        self._database.scrub()
+        self.database.scrub()
         return int(gone)
 
     def close(self) -> None:
-        self._database.close()
+        self.database.close()
 
 
 def changes(before: Profile, after: Profile) -> list[tuple[str, Feedback | None]]:
