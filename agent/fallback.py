@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from agent.llm import Engine, EngineUnavailable, Request, Role, open_engine
+from agent.llm import Engine, EngineUnavailableError, Request, Role, open_engine
 from agent.settings import Settings
 
 FAILURES = 2  # in a row, each after its own retries, that open the circuit
@@ -73,7 +73,7 @@ class Spare:
 class FallbackEngine:
     """Raises EngineError for what the server refuses (a bad key, a bad request): standing in would hide that.
 
-    A reply that breaks off after its first words raises EngineUnavailable, since they may have been read; a plan, which
+    A reply that breaks off after its first words raises EngineUnavailableError, since they may have been read; a plan, which
     nobody reads half, is begun anew by the spare. A role that the spare does not play is left to the plain ways of the
     turn: no words, no preference.
     """
@@ -99,7 +99,7 @@ class FallbackEngine:
                     for piece in pieces:
                         said += len(piece)
                         yield piece
-            except EngineUnavailable as error:
+            except EngineUnavailableError as error:
                 self.circuit.failed(error.retry_after)
                 if said:
                     raise
@@ -114,7 +114,7 @@ class FallbackEngine:
         if self.circuit.allows():
             try:
                 scores = self.server.choose(request, choices)
-            except EngineUnavailable as error:
+            except EngineUnavailableError as error:
                 self.circuit.failed(error.retry_after)
             else:
                 self.circuit.succeeded()
@@ -155,7 +155,7 @@ class FallbackEngine:
             return self.spare.get()
         try:
             self.server.trained("planner")
-        except EngineUnavailable as error:
+        except EngineUnavailableError as error:
             self.circuit.failed(error.retry_after)
             return self.spare.get()
         return self.server

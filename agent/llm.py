@@ -15,7 +15,7 @@ class EngineError(UsherError):
     """The model cannot be loaded or reached; the message says what to install or start."""
 
 
-class EngineUnavailable(EngineError):
+class EngineUnavailableError(EngineError):
     """The model's server cannot be reached or has no room just now; another engine may stand in.
 
     `retry_after` is in seconds, 0 when the server did not say when to come back.

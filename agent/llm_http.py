@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from agent.llm import EngineError, EngineUnavailable, Request, Role
+from agent.llm import EngineError, EngineUnavailableError, Request, Role
 from agent.settings import Settings
 
 LIKELIEST = 20  # the most first tokens the OpenAI API returns
@@ -22,7 +22,7 @@ AWAY = frozenset({429, 502, 503, 504})  # statuses of a server that has no room,
 
 
 class HTTPEngine:
-    """Raises EngineUnavailable when the server cannot be reached, has no room after `TRIES`, or breaks off; EngineError
+    """Raises EngineUnavailableError when the server cannot be reached, has no room after `TRIES`, or breaks off; EngineError
     when it refuses the key or the request. Closing a stream early closes the connection, which stops the model.
     """
 
@@ -60,7 +60,7 @@ class HTTPEngine:
                 with self._reading():
                     chunk = json.loads(line[5:])
                     if "error" in chunk:
-                        raise EngineUnavailable(f"{self.name}: broke off: {str(chunk['error'])[:200]}")
+                        raise EngineUnavailableError(f"{self.name}: broke off: {str(chunk['error'])[:200]}")
                     choices = [(choice.get("delta") or {}, choice.get("finish_reason")) for choice in chunk["choices"]]
                 for delta, finish in choices:
                     ended = ended or finish is not None
@@ -71,7 +71,7 @@ class HTTPEngine:
         finally:
             answer.close()
         if not ended:  # a connection that closes without a word: the server was killed, or something between us gave up
-            raise EngineUnavailable(f"{self.name}: broke off in the middle of an answer")
+            raise EngineUnavailableError(f"{self.name}: broke off in the middle of an answer")
 
     def choose(self, request: Request, choices: Sequence[str]) -> list[float]:
         body = self._body(request) | {"max_tokens": 1, "logprobs": True, "top_logprobs": LIKELIEST}
@@ -137,15 +137,15 @@ class HTTPEngine:
                 asked = _seconds(answer.headers.get("retry-after", ""))
                 if attempt == TRIES or asked > PATIENCE:
                     self._listed = None
-                    raise EngineUnavailable(problem, retry_after=asked)
+                    raise EngineUnavailableError(problem, retry_after=asked)
                 wait = max(wait, asked)
             time.sleep(wait)
         raise AssertionError("the last try returns or raises")
 
-    def _away(self, error: httpx.HTTPError) -> EngineUnavailable:
+    def _away(self, error: httpx.HTTPError) -> EngineUnavailableError:
         self._listed = None
         reason = str(error) or type(error).__name__
-        return EngineUnavailable(f"{self.name}: cannot be reached ({reason}); start it, or unset USHER_LLM_URL")
+        return EngineUnavailableError(f"{self.name}: cannot be reached ({reason}); start it, or unset USHER_LLM_URL")
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
