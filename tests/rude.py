@@ -18,6 +18,9 @@ class Handler(BaseHTTPRequestHandler):
         return
 
     def do_GET(self) -> None:
+        if self.path == "/health":
+            self.raw(b"", 200 if time.monotonic() > self.server.ready else 503)
+            return
         self.server.listed += 1
         owner = self.server.owner
         self.json({"data": [{"id": name, "owned_by": owner} for name in self.server.models]})
@@ -114,12 +117,16 @@ def never_stops(handler: Handler, _: dict[str, Any]) -> None:
 
 
 class RudeServer(ThreadingHTTPServer):
-    """Each chat request takes the next behaviour of `queue`, or `always`; `bodies` are what it was asked."""
+    """Each chat request takes the next behaviour of `queue`, or `always`; `bodies` are what it was asked.
+
+    It is healthy from `ready` on, on the monotonic clock.
+    """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.ready = 0.0
         self.queue: list[Behaviour] = []
         self.always: Behaviour = answers()
         self.models: Sequence[str] = ("base", "planner")
