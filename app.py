@@ -16,7 +16,7 @@ from tools.errors import UsherError
 from tools.schema import Manifest
 
 if TYPE_CHECKING:  # what serves is heavy, and most commands don't
-    from agent.server.keys import Keys
+    from agent.server.database import Database
     from agent.server.service import Service
 
 CatalogOption = Annotated[Path | None, typer.Option("--catalog", help="Folder of a built catalog [USHER_CATALOG].")]
@@ -64,42 +64,52 @@ def chat(
     from agent.server.watching import export_spans, log_to_stderr
 
     settings = _settings(catalog)
-    with _service(settings) as service:
-        keys = None if is_loopback(host) else Keys(service.store.database)
+    with _state(settings) as database:
+        keys = None if is_loopback(host) else Keys(database)
         if keys is not None and not keys.any():
             raise UsherError(f"{host} can be reached from elsewhere, so an API key is needed; run: usher keys add NAME")
         listening = listen(host, port)
-        log_to_stderr()
-        if settings.otlp:
-            export_spans(settings.otlp)
-        server = build_server(service, keys)
-        if page:
-            from agent.page import mount_page
+        with _service(settings, database) as service:
+            log_to_stderr()
+            if settings.otlp:
+                export_spans(settings.otlp)
+            server = build_server(service, keys)
+            if page:
+                from agent.page import mount_page
 
-            mount_page(server, service)
-        held = service.agent.catalog
-        where = f"http://{host}:{listening.getsockname()[1]}"
-        print(f"Usher: {len(held):,} {held.manifest.noun}s on {where}", flush=True)
-        threading.Thread(target=service.warm, daemon=True).start()  # while the page opens
-        run_server(server, listening)
+                mount_page(server, service)
+            held = service.agent.catalog
+            where = f"http://{host}:{listening.getsockname()[1]}"
+            print(f"Usher: {len(held):,} {held.manifest.noun}s on {where}", flush=True)
+            threading.Thread(target=service.warm, daemon=True).start()  # while the page opens
+            run_server(server, listening)
 
 
 @contextmanager
-def _service(settings: Settings) -> Iterator["Service"]:
-    """Catalog, model and state, opened for a server and closed after it."""
+def _state(settings: Settings) -> Iterator["Database"]:
+    from agent.server.database import open_database
+
+    database = open_database(settings.state)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def _service(settings: Settings, database: "Database") -> Iterator["Service"]:
+    """Catalog and model, opened for a server and closed after it."""
     from agent.fallback import serving_engine
     from agent.loop import Agent
-    from agent.server.database import open_database
     from agent.server.service import Service
     from agent.server.store import Store
     from tools.catalog import Catalog
 
-    store = Store(open_database(settings.state))
-    service = Service.of(Agent.of(Catalog.open(settings.catalog), serving_engine(settings), settings), store)
+    agent = Agent.of(Catalog.open(settings.catalog), serving_engine(settings), settings)
     try:
-        yield service
+        yield Service.of(agent, Store(database))
     finally:
-        service.close()
+        agent.close()
 
 
 @cli.command()
@@ -271,8 +281,9 @@ def mcp(catalog: CatalogOption = None) -> None:
     from agent.server.mcp import serve_stdio
     from agent.server.watching import log_to_stderr
 
+    settings = _settings(catalog)
     log_to_stderr()
-    with _service(_settings(catalog)) as service:
+    with _state(settings) as database, _service(settings, database) as service:
         asyncio.run(serve_stdio(service))
 
 
@@ -282,15 +293,19 @@ def keys_add(
     scope: Annotated[list[str] | None, typer.Option(help="chat, tools or admin; more than one may be given.")] = None,
 ) -> None:
     """Make an API key and print it, this once."""
-    with _keys() as keys:
-        print(keys.add(name, tuple(scope or ("chat", "tools"))))
+    from agent.server.keys import Keys
+
+    with _state(Settings()) as database:
+        print(Keys(database).add(name, tuple(scope or ("chat", "tools"))))
 
 
 @keys_cli.command("list")
 def keys_list() -> None:
     """The keys: id, name, scopes, when they were made and revoked."""
-    with _keys() as keys:
-        for key in keys.list():
+    from agent.server.keys import Keys
+
+    with _state(Settings()) as database:
+        for key in Keys(database).list():
             end = f"revoked {key.revoked}" if key.revoked else "in use"
             print(f"{key.id}  {key.name:<20} {','.join(key.scopes):<16} {key.created}  {end}")
 
@@ -298,20 +313,10 @@ def keys_list() -> None:
 @keys_cli.command("revoke")
 def keys_revoke(key_id: Annotated[str, typer.Argument(help="Its id, as `usher keys list` shows it.")]) -> None:
     """Refuse a key from now on."""
-    with _keys() as keys:
-        keys.revoke(key_id)
-
-
-@contextmanager
-def _keys() -> Iterator["Keys"]:
-    from agent.server.database import open_database
     from agent.server.keys import Keys
 
-    database = open_database(Settings().state)
-    try:
-        yield Keys(database)
-    finally:
-        database.close()
+    with _state(Settings()) as database:
+        Keys(database).revoke(key_id)
 
 
 @cli.command("eval", context_settings=ROOM, add_help_option=False)

@@ -1,4 +1,4 @@
-"""The chat page: it reads the turn's event stream and nothing else, and keeps one Session a browser session."""
+"""The chat page: it reads the turn's event stream and nothing else. The server keeps who said what."""
 
 from collections.abc import Generator
 from contextlib import closing
@@ -11,13 +11,13 @@ from fastapi import FastAPI
 
 from agent.events import Called, Planned, Shown, Text
 from agent.evidence import Pick
-from agent.memory import Profile, Session
+from agent.memory import Profile
 from agent.render import cards, header, message, prompts, reply, step, taste, working
 from agent.server.problems import problem_of
 from agent.server.service import Conversation, Service
+from agent.visit import Visitor, found_before, said_before
 from tools.errors import UsherError
 
-PAGE = ":page"  # owner of what the page keeps; no key has such a name
 QUOTED = 200  # characters of a longer one that the chat shows
 AT_ONCE = 64  # turns of the page; the service bounds what runs and what waits
 SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
@@ -81,15 +81,6 @@ def stopped(history: History) -> History:
     return [*steady, reply("Stopped.")]
 
 
-def press(profile: Profile, item_id: str, feedback: str) -> None:
-    """Note a like or a dislike; the same again takes it back, and so does any other word."""
-    held = {"like": profile.liked, "dislike": profile.disliked}.get(feedback)
-    if held is None or item_id in held:
-        profile.forget(item_id)
-    else:
-        profile.note(item_id, "like" if feedback == "like" else "dislike")
-
-
 def mount_page(server: FastAPI, service: Service) -> FastAPI:
     """The page at the server's root. Nothing is fetched from elsewhere and no run is recorded."""
     gr.mount_gradio_app(
@@ -130,10 +121,9 @@ def build_page(service: Service) -> gr.Blocks:
     manifest = catalog.manifest
     plain = {"apply_default_css": False, "padding": False}
     with gr.Blocks(title="Usher", analytics_enabled=False) as page:
-        talk, picks = (
-            gr.State(Conversation(Session(), PAGE)),
-            gr.State(()),
-        )  # Gradio copies both for each visitor
+        # Scrambled with a name that stands, so that it can still be read after the server was started again.
+        browser = gr.BrowserState(None, storage_key="usher", secret="usher")
+        talk, picks = gr.State(None), gr.State(())  # a Visitor, once the page has loaded; Gradio copies both for each
         gr.HTML(header(service.agent), **plain)
         with gr.Row(equal_height=False, elem_id="room"):
             with gr.Column(scale=4, min_width=320):
@@ -172,27 +162,26 @@ def build_page(service: Service) -> gr.Blocks:
         idle = gr.update(visible=True), gr.update(visible=False)
 
         def take(
-            written: str, history: History, kept: Conversation, found: tuple[Pick, ...]
+            written: str, history: History, visitor: Visitor | None, found: tuple[Pick, ...]
         ) -> Generator[Any, None, None]:
-            if not written.strip():
+            if visitor is None or not written.strip():
                 yield gr.skip()
                 return
-            for frame in respond(service, written.strip(), history, kept, found):
+            conversation = visitor.conversation(service)
+            for frame in respond(service, written.strip(), history, conversation, found):
                 draft = gr.skip() if frame.draft is None else frame.draft
-                yield draft, frame.history, frame.picks, *lists(frame.picks, kept), *busy
+                yield draft, frame.history, frame.picks, *lists(frame.picks, conversation.session.profile), *busy
 
-        def lists(found: tuple[Pick, ...], kept: Conversation) -> tuple[str, str]:
-            profile = kept.session.profile
+        def lists(found: tuple[Pick, ...], profile: Profile) -> tuple[str, str]:
             return cards(found, profile, manifest), taste(profile, catalog)
 
-        def pressed(kept: Conversation, found: tuple[Pick, ...], event: gr.EventData) -> tuple[str, str]:
-            if catalog.row_of(str(event.item)) is not None:
-                press(kept.session.profile, str(event.item), str(event.feedback))
-            return lists(found, kept)
+        def pressed(visitor: Visitor, found: tuple[Pick, ...], event: gr.EventData) -> tuple[str, str]:
+            return lists(found, visitor.press(service, str(event.item), str(event.feedback)))
 
-        def begin(kept: Conversation) -> tuple[Any, ...]:
-            new = Conversation(Session(profile=kept.session.profile), PAGE)
-            return [], new, (), *lists((), new), *idle
+        def begin(visitor: Visitor) -> tuple[Any, ...]:
+            session = visitor.conversation(service).session
+            found = found_before(catalog, session)
+            return vars(visitor), said_before(session), visitor, found, *lists(found, session.profile), *idle
 
         def chosen(event: gr.SelectData) -> str:
             return str(event.value["text"])
@@ -217,7 +206,8 @@ def build_page(service: Service) -> gr.Blocks:
 
         for buttons in (grid, panel):
             buttons.click(pressed, [talk, picks], [grid, panel], trigger_mode="multiple", queue=False, **private)
-        fresh = [chat, talk, picks, grid, panel, send, stop]
-        anew.click(begin, talk, fresh, cancels=[sent, tried], **private)
-        forget.click(lambda: begin(Conversation(Session(), PAGE)), None, fresh, cancels=[sent, tried], **private)
+        fresh = [browser, chat, talk, picks, grid, panel, send, stop]
+        page.load(lambda held: begin(Visitor.of(held)), browser, fresh, **private)
+        anew.click(lambda visitor: begin(visitor.anew()), talk, fresh, cancels=[sent, tried], **private)
+        forget.click(lambda visitor: begin(visitor.forgotten(service)), talk, fresh, cancels=[sent, tried], **private)
     return page

@@ -99,10 +99,10 @@ class SQLite:
         self._lock = threading.RLock()
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.touch(mode=0o600)
             self._connection = sqlite3.connect(
                 file, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=64
             )
-            file.chmod(0o600)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA secure_delete = ON")

@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
 from starlette.routing import Route
 
 from agent.server.chat import chat_routes
+from agent.server.docs import docs_page
 from agent.server.guard import LOOPBACK, Access, Guard
 from agent.server.keys import Keys
 from agent.server.mcp import MCPEndpoint
@@ -46,6 +48,11 @@ def build_server(service: Service, keys: Keys | None) -> FastAPI:
     for routes in (chat_routes(service), tool_routes(service), people_routes(service), probe_routes(service)):
         server.include_router(routes)
     server.router.routes.append(Route("/mcp", endpoint))
+
+    @server.get("/docs", include_in_schema=False)
+    def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(docs_page(server.openapi(), str(request.base_url).rstrip("/")))
+
     settings = service.agent.settings
     server.add_middleware(Guard, keys=keys, rate=settings.rate, body_limit=settings.body_limit, metrics=service.metrics)
     server.add_middleware(Access, metrics=service.metrics)

@@ -4,6 +4,7 @@ A key is 256 random bits, so a plain hash is enough: there is nothing to guess a
 """
 
 import hashlib
+import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from tools.errors import UsherError
 Scope = Literal["chat", "tools", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 REMEMBERED = 2.0  # seconds a key that was looked up is not looked up again; a revoked one works no longer than that
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MOST = 4096  # keys remembered at once
 
 
@@ -49,13 +51,15 @@ class Keys:
     def add(self, name: str, scopes: tuple[str, ...]) -> str:
         """A new key, to be handed over now: it cannot be shown again. Raises UsherError for an unknown scope."""
         unknown = [scope for scope in scopes if scope not in SCOPES]
-        if unknown or not scopes or not name.strip():
-            raise UsherError(f"a key needs a name and scopes out of: {', '.join(SCOPES)}")
+        if unknown or not scopes:
+            raise UsherError(f"a key has scopes out of: {', '.join(SCOPES)}")
+        if not NAME.fullmatch(name):
+            raise UsherError("a key's name has up to 64 letters, digits, dots, hyphens and underscores")
         key = f"usher_{secrets.token_urlsafe(32)}"
         with self._database.transaction() as cursor:
             cursor.execute(
                 "INSERT INTO keys VALUES (?, ?, ?, ?, ?, NULL)",
-                (secrets.token_hex(4), name.strip(), _digest(key), ",".join(scopes), now()),
+                (secrets.token_hex(4), name, _digest(key), ",".join(scopes), now()),
             )
         return key
 

@@ -138,10 +138,6 @@ class Service:
             with self._lock:
                 self._busy.discard(key)
 
-    def close(self) -> None:
-        self.agent.close()
-        self.store.close()
-
 
 async def events_of(
     service: Service, conversation: Conversation, text: str, watch: Watch

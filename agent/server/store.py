@@ -130,9 +130,6 @@ class Store:
         self.database.scrub()
         return int(gone)
 
-    def close(self) -> None:
-        self.database.close()
-
 
 def changes(before: Profile, after: Profile) -> list[tuple[str, Feedback | None]]:
     """What turns one profile into the other, as `Store.note` takes it."""
