@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.settings import Settings
+from agent.vllm_server import serve as serve_model
 from tools.errors import UsherError
 from tools.schema import Manifest
 
@@ -271,6 +272,9 @@ def model_pull(name: Annotated[str, typer.Argument(help="Its name on the model h
     from agent.models import pull
 
     print(pull(name, Settings()))
+
+
+model_cli.command("serve")(serve_model)
 
 
 @cli.command()

@@ -1,10 +1,11 @@
 """A real server on a port of this machine, over the tiny catalog and an engine that plans by the words of a message.
 
-Run as a program (`python -m tests.server --catalog DIR --state FILE`) it is the server of `usher chat` in all but its
-engine, for tests that kill it.
+As a program (`python -m tests.server --catalog DIR --state FILE [--stdio]`) it is `usher chat --no-page` or `usher mcp`
+in all but its engine, for tests that kill it or speak to it through pipes.
 """
 
 import argparse
+import asyncio
 import contextlib
 import os
 import signal
@@ -25,6 +26,7 @@ from agent.loop import Agent
 from agent.server.database import open_database
 from agent.server.factory import build_server, listen, run_server
 from agent.server.keys import Keys
+from agent.server.mcp import serve_stdio
 from agent.server.service import Service
 from agent.server.store import Store
 from agent.server.watching import log_to_stderr
@@ -43,11 +45,37 @@ PLANS = {
 
 
 class WordEngine(ScriptedEngine):
-    """Plans by the first word of PLANS in the message, and small talk where there is none; never runs out."""
+    """Plans by the first word of PLANS in the message, and small talk where there is none; never runs out.
+
+    As the writer it says `says`.
+    """
+
+    says = "Tell me more. What are you in the mood for?"
 
     def stream(self, request: Request) -> Iterator[str]:
-        message = request.messages[-1].content.rpartition("Message: ")[2].lower()
-        self.texts = [next((plan for word, plan in PLANS.items() if word in message), "chat")]
+        self.requests.append(request)
+        text = self.says if request.role == "writer" else plan_of(request)
+        for start in range(0, len(text), 7):
+            yield text[start : start + 7]
+
+
+def plan_of(request: Request) -> str:
+    message = request.messages[-1].content.rpartition("Message: ")[2].lower()
+    return next((plan for word, plan in PLANS.items() if word in message), "chat")
+
+
+class HeldEngine(WordEngine):
+    """Writes nothing until it is let `go`; `begun` counts the requests that came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+        self.begun = threading.Semaphore(0)
+
+    def stream(self, request: Request) -> Iterator[str]:
+        self.begun.release()
+        while not self.go.wait(0.01):
+            yield ""
         yield from super().stream(request)
 
 
@@ -122,10 +150,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--catalog", type=Path, required=True)
     parser.add_argument("--state", required=True)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--stdio", action="store_true")
     given = parser.parse_args(arguments)
     service = service_of(Catalog.open(given.catalog), WordEngine(), given.state)
-    listening = listen("127.0.0.1", 0)
     log_to_stderr()
+    if given.stdio:
+        asyncio.run(serve_stdio(service))
+        return
+    listening = listen("127.0.0.1", given.port)
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     run_server(build_server(service, None), listening)
 

@@ -78,6 +78,8 @@ class ChatRequest(BaseModel):
             for name in ("tools", "functions"):
                 if data.get(name):
                     raise ValueError(f"{name}: Usher calls its own tools and takes no others; see GET /v1/tools")
+            if data.get("stop"):
+                raise ValueError("stop: a checked reply ends by itself; cut it with max_tokens")
             if data.get("logprobs") or data.get("top_logprobs"):
                 raise ValueError("logprobs: a checked reply has none")
             form = data.get("response_format")
