@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +17,8 @@ from agent.settings import Settings
 from agent.vllm_server import serve_model, vllm_command, warm
 from tests.rude import rude_server
 from tools.catalog import Catalog
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 ROOT = Path(__file__).parent.parent
 STAND_IN = f"""#!{sys.executable}
@@ -41,7 +42,7 @@ server.serve_forever()
 """
 
 
-class Ready(Exception):  # noqa: N818 - what the test waits for is no error
+class Ready(Exception):
     """The server said that it is ready."""
 
 
@@ -109,7 +110,6 @@ def test_it_starts_waits_warms_and_ends_with_its_caller(
     exported: Path,
     tiny_folder: Path,
     tmp_path: Path,
-    socket_enabled: None,
 ) -> None:
     settings = Settings(catalog=tiny_folder, cache=tmp_path, llm_key="secret")
     port, seen, lines = free_port(), tmp_path / "seen", list[str]()
@@ -142,7 +142,7 @@ def test_a_server_that_ends_says_its_first_error_in_one_line(exported: Path, tmp
     assert "\n" not in str(caught.value)
 
 
-def test_a_server_that_is_killed_later_is_noticed(exported: Path, tmp_path: Path, socket_enabled: None) -> None:
+def test_a_server_that_is_killed_later_is_noticed(exported: Path, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     report = when_ready([], lambda: os.kill(int(seen.read_text().split()[0]), signal.SIGKILL))
     settings = Settings(catalog=tmp_path, cache=tmp_path)
@@ -157,8 +157,8 @@ def test_without_vllm_the_line_that_installs_it(exported: Path, tmp_path: Path) 
             serve_model(exported, Settings(cache=tmp_path), "127.0.0.1", free_port(), python)
 
 
-def test_a_port_that_is_taken_is_named(exported: Path, tmp_path: Path, socket_enabled: None) -> None:
-    with rude_server() as other, pytest.raises(EngineError, match="Address already in use.*take another --port"):
+def test_a_port_that_is_taken_is_named(exported: Path, tmp_path: Path) -> None:
+    with rude_server() as other, pytest.raises(EngineError, match=r"Address already in use.*take another --port"):
         serve_model(exported, Settings(cache=tmp_path), "127.0.0.1", other.server_address[1], stand_in(tmp_path))
 
 
@@ -168,7 +168,7 @@ def test_what_it_cannot_serve_is_refused_before_it_starts(exported: Path, tmp_pa
     with pytest.raises(EngineError, match=r"usher finetune export --format vllm"):
         serve_model(None, Settings(model=str(gguf), adapters=tmp_path, cache=tmp_path))
     (exported / "base" / "usher.json").write_text('{"base": "other.gguf", "base_sha256": "cd34"}')
-    with pytest.raises(EngineError, match="was trained on small.gguf"):
+    with pytest.raises(EngineError, match=r"was trained on small\.gguf"):
         serve_model(exported, Settings(cache=tmp_path))
     with pytest.raises(EngineError, match="no such model file"):
         serve_model(tmp_path / "nothing", Settings(cache=tmp_path))
@@ -185,7 +185,7 @@ def test_the_command_names_every_adapter_and_the_largest_rank(exported: Path) ->
     assert "--enable-lora" not in vllm_command("python", "someone/model", {})
 
 
-def test_warming_asks_each_role_and_compiles_the_catalogs_grammar(tiny_catalog: Catalog, socket_enabled: None) -> None:
+def test_warming_asks_each_role_and_compiles_the_catalogs_grammar(tiny_catalog: Catalog) -> None:
     with rude_server() as server:
         lines = list(warm(Settings(catalog=tiny_catalog.folder, llm_url=server.url, llm_model="base")))
     assert [body["model"] for body in server.bodies] == ["planner", "base", "base", "base"]
