@@ -115,9 +115,14 @@ def test_an_export_is_everything_and_an_erased_person_is_gone(store: Store) -> N
 
 def test_a_failed_write_leaves_nothing_behind(store: Store, database: Database) -> None:
     store.put_profile(ANN, Profile(liked=["1"]))
-    with pytest.raises(StateError), database.transaction() as cursor:
-        cursor.execute("UPDATE profiles SET body = ?", ("torn",))
-        cursor.execute("SELECT nonsense FROM nowhere")
+
+    def write_half() -> None:
+        with database.transaction() as cursor:
+            cursor.execute("UPDATE profiles SET body = ?", ("torn",))
+            cursor.execute("SELECT nonsense FROM nowhere")
+
+    with pytest.raises(StateError):
+        write_half()
     assert store.profile(ANN) == Profile(liked=["1"])
 
 
