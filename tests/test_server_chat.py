@@ -274,6 +274,16 @@ def test_a_conversation_the_server_keeps_needs_the_last_message_alone(client: Op
     assert not set(items(first)) & set(items(second))
 
 
+def test_a_conversation_has_an_end(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    service = service_of(tiny_catalog, WordEngine(), str(tmp_path / "state.db"), history_limit=4)
+    with running(service) as server:
+        client = openai_client(server.url)
+        for _ in range(2):
+            say(client, "hello", extra_body={"session_id": "s"})
+        with pytest.raises(openai.BadRequestError, match="begin a new one"):
+            say(client, "hello", extra_body={"session_id": "s"})
+
+
 def test_what_a_user_likes_holds_in_all_their_conversations(client: OpenAI, served: Running, fresh: str) -> None:
     say(client, "I love salt road", user=fresh, extra_body={"session_id": fresh})
     with served.client() as plain:

@@ -145,6 +145,7 @@ class Guard:
             await self._inner(scope, receive, send)
             return
         if scope["type"] != "http":  # nothing here speaks anything else
+            await send({"type": "websocket.close", "code": 1008})
             return
         headers = Headers(scope=scope)
         scope.setdefault("state", {})["caller"] = LOCAL

@@ -82,6 +82,7 @@ class Service:
         Raises BusyError, LateError, LeftError, ConflictError, EngineError, StateError, or RefusedError for a long text.
         """
         self.check_text(text)
+        self._check_room(conversation)
         agent = dataclasses.replace(self.agent, engine=WatchedEngine(self.agent.engine, watch))
         before = conversation.session.profile.model_copy(deep=True)
         ended: Done | None = None
@@ -112,6 +113,12 @@ class Service:
             raise RefusedError(
                 400, f"a message has {len(text):,} characters; it may have {most:,}", "messages", "too_long"
             )
+
+    def _check_room(self, conversation: Conversation) -> None:
+        most = self.agent.settings.history_limit // 2
+        if conversation.session_id is not None and len(conversation.session.exchanges) >= most:
+            problem = f"this conversation has its {most} turns; begin a new one"
+            raise RefusedError(400, problem, "session_id", "too_many")
 
     def _keep(self, conversation: Conversation, before: Profile) -> None:
         session, person = conversation.session, conversation.person
