@@ -1,4 +1,4 @@
-"""`usher eval`: replay, simulate, planner, cf, requests, bench."""
+"""`usher eval`: replay, simulate, planner, cf, requests, bench, fuzz."""
 
 import sys
 from pathlib import Path
@@ -36,6 +36,21 @@ def bench(
     from eval.bench import run_bench
 
     run_bench(catalog, turns, calls, out)
+
+
+@cli.command()
+def fuzz(
+    catalog: Annotated[Path | None, typer.Option(help="Folder of a built catalog [USHER_CATALOG].")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Hostile calls.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Another seed makes other calls.")] = 1,
+    url: Annotated[str, typer.Option(help="A running server over the same catalog, which gets a sample.")] = "",
+    sample: Annotated[int, typer.Option(min=1, help="One in so many goes to the server.")] = 20,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/fuzz"),
+) -> None:
+    """Throw hostile conditions and arguments at the tools: nothing outside the white list may run."""
+    from eval.fuzz import run_fuzz
+
+    run_fuzz(catalog, count, seed, url, sample, out)
 
 
 @cli.command()
