@@ -60,7 +60,7 @@ def chat(
     page: Annotated[bool, typer.Option(help="With the web page.")] = True,
 ) -> None:
     """Serve: the web page, HTTP and MCP on one port."""
-    from agent.server.factory import build_server, is_loopback, listen, run_server
+    from agent.server.factory import build_server, is_loopback, listen, uvicorn_server
     from agent.server.keys import Keys
     from agent.server.watching import export_spans, log_to_stderr
 
@@ -83,7 +83,7 @@ def chat(
             where = f"http://{host}:{listening.getsockname()[1]}"
             print(f"Usher: {len(held):,} {held.manifest.noun}s on {where}", flush=True)
             threading.Thread(target=service.warm, daemon=True).start()  # while the page opens
-            run_server(server, listening)
+            uvicorn_server(server).run(sockets=[listening])
 
 
 @contextmanager

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
 from agent.llm import Engine, Request
 from agent.loop import Agent
 from agent.server.database import open_database
-from agent.server.factory import build_server, listen, run_server
+from agent.server.factory import build_server, listen, uvicorn_server
 from agent.server.keys import Keys
 from agent.server.mcp import serve_stdio
 from agent.server.service import Service
@@ -101,7 +100,7 @@ class Running:
 def running(service: Service, keys: Keys | None = None) -> Iterator[Running]:
     """The server in a thread of this process, on a free port; the service is closed by who made it."""
     listening = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_server(service, keys), log_config=None, access_log=False))
+    server = uvicorn_server(build_server(service, keys))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     until = time.monotonic() + 60
@@ -160,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     listening = listen("127.0.0.1", given.port)
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-    run_server(build_server(service, None), listening)
+    uvicorn_server(build_server(service, None)).run(sockets=[listening])
 
 
 if __name__ == "__main__":

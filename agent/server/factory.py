@@ -73,9 +73,9 @@ def listen(host: str, port: int) -> socket.socket:
         raise UsherError(f"cannot listen on {host}:{port} ({error.strerror or error}); try --port") from error
 
 
-def run_server(server: FastAPI, listening: socket.socket) -> None:
-    """Until it is stopped by a signal. The logs are set up by `log_to_stderr`; uvicorn's own lines would name paths."""
+def uvicorn_server(server: FastAPI) -> uvicorn.Server:
+    """To be run on a listening socket. The logs are set up by `log_to_stderr`; uvicorn's own lines would name paths."""
     config = uvicorn.Config(
         server, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=FAREWELL
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    return uvicorn.Server(config)
