@@ -98,7 +98,11 @@ def test_a_server_that_breaks_is_a_breach() -> None:
 
 
 def test_the_run_counts_and_stops_at_a_breach(
-    tiny_catalog: Catalog, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tiny_catalog: Catalog,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    socket_enabled: None,
 ) -> None:
     monkeypatch.setattr("eval.hostile.WEIGHTS", {"dense_search": 0})
     run_fuzz(tiny_catalog.folder, 50, 1, "", 1, tmp_path)
