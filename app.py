@@ -80,7 +80,7 @@ def chat(
 
                 mount_page(server, service)
             held = service.agent.catalog
-            where = f"http://{host}:{listening.getsockname()[1]}"
+            where = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
             print(f"Usher: {len(held):,} {held.manifest.noun}s on {where}", flush=True)
             threading.Thread(target=service.warm, daemon=True).start()  # while the page opens
             uvicorn_server(server).run(sockets=[listening])

@@ -1,10 +1,12 @@
 """What outlives the process: conversations, profiles and feedback, on SQLite and on PostgreSQL."""
 
 import contextlib
+import os
 import random
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,33 +29,29 @@ ANN, BOB = Person.user("key", "ann"), Person.user("key", "bob")
 TURN = Exchange(user="a comedy", reply="These fit.", plan=Plan(act="recommend"), items=("1", "2"))
 
 
-def postgres_tools() -> Path | None:
-    """Where Debian keeps initdb and pg_ctl, newest first."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return found[0] if found and shutil.which("runuser") else None
-
-
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL of this test's own, on a socket in its folder."""
-    tools = postgres_tools()
-    if tools is None:
+    tools = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)  # where Debian keeps initdb and pg_ctl
+    if not tools:
         pytest.skip("PostgreSQL is not installed here (apt-get install postgresql)")
-    folder = tmp_path_factory.mktemp("postgres")
-    for parent in (folder, *folder.parents[:-2]):
-        parent.chmod(parent.stat().st_mode | 0o011)
-    shutil.chown(folder, "postgres")
+    folder = Path(tempfile.mkdtemp(prefix="usher-postgres"))
+    prefix = []
+    if os.geteuid() == 0:  # which PostgreSQL does not run as
+        shutil.chown(folder, "postgres")
+        prefix = ["runuser", "-u", "postgres", "--"]
 
-    def as_postgres(*command: str) -> None:
-        subprocess.run(["runuser", "-u", "postgres", "--", *command], check=True, capture_output=True, cwd=folder)
+    def run(name: str, *arguments: str) -> None:
+        command = [*prefix, str(tools[0] / name), "-D", str(folder / "data"), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
 
-    as_postgres(str(tools / "initdb"), "-D", str(folder / "data"), "-A", "trust", "--no-sync")
-    control = [str(tools / "pg_ctl"), "-D", str(folder / "data"), "-w", "-l", str(folder / "log")]
-    as_postgres(*control, "-o", f"-c listen_addresses= -k {folder}", "start")
     try:
-        yield f"postgresql:///postgres?host={folder}&user=postgres"
+        run("initdb", "-A", "trust", "--no-sync")
+        run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", f"-c listen_addresses= -k {folder}", "start")
+        yield f"postgresql:///postgres?host={folder}" + ("&user=postgres" if prefix else "")
+        run("pg_ctl", "-m", "immediate", "stop")
     finally:
-        as_postgres(*control, "-m", "immediate", "stop")
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agent.memory import Exchange, Session
+from agent.messages import SPECIAL
 from agent.plan import Plan
 from agent.pool import named_titles
 from agent.server.formats import ChatMessage
@@ -120,6 +121,8 @@ def _returned(catalog: Catalog, asked: str, replied: str, turn: dict[str, Any]) 
         for call in plan.calls:
             find(call.tool).parse(call.arguments)
     except (ValidationError, ToolError):
+        return None
+    if SPECIAL.search(plan.text()):  # the planner reads it as its own last plan
         return None
     known = tuple(item for item in ids if isinstance(item, str) and catalog.row_of(item) is not None)
     return Exchange(user=asked, reply=replied, plan=plan, items=known)
