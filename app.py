@@ -3,15 +3,22 @@
 import json
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points, version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.settings import Settings
+from agent.vllm_server import serve as serve_model
 from tools.errors import UsherError
 from tools.schema import Manifest
+
+if TYPE_CHECKING:  # what serves is heavy, and most commands don't
+    from agent.server.database import Database
+    from agent.server.service import Service
 
 CatalogOption = Annotated[Path | None, typer.Option("--catalog", help="Folder of a built catalog [USHER_CATALOG].")]
 ROOM = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -22,7 +29,9 @@ cli = typer.Typer(
 catalog_cli = typer.Typer(no_args_is_help=True, help="Build a catalog, add to it, or say what it holds.")
 tools_cli = typer.Typer(no_args_is_help=True, help="The tools, scripted.")
 model_cli = typer.Typer(no_args_is_help=True, help="The language models there are, and more from a hub.")
+keys_cli = typer.Typer(no_args_is_help=True, help="The API keys of a server that others can reach.")
 cli.add_typer(catalog_cli, name="catalog")
+cli.add_typer(keys_cli, name="keys")
 cli.add_typer(tools_cli, name="tools")
 cli.add_typer(model_cli, name="model")
 
@@ -46,22 +55,60 @@ def _settings(catalog: Path | None) -> Settings:
 @cli.command()
 def chat(
     catalog: CatalogOption = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback with API keys.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 7860,
+    page: Annotated[bool, typer.Option(help="With the web page.")] = True,
 ) -> None:
-    """Open the chat: the web page on one port."""
-    import uvicorn
-    from fastapi import FastAPI
+    """Serve: the web page, HTTP and MCP on one port."""
+    from agent.server.factory import build_server, is_loopback, listen, uvicorn_server
+    from agent.server.keys import Keys
+    from agent.server.watching import export_spans, log_to_stderr
 
-    from agent.loop import Agent
-    from agent.page import mount_page
+    settings = _settings(catalog)
+    with _state(settings) as database:
+        keys = None if is_loopback(host) else Keys(database)
+        if keys is not None and not keys.any():
+            raise UsherError(f"{host} can be reached from elsewhere, so an API key is needed; run: usher keys add NAME")
+        listening = listen(host, port)
+        with _service(settings, database) as service:
+            log_to_stderr()
+            if settings.otlp:
+                export_spans(settings.otlp)
+            server = build_server(service, keys)
+            if page:
+                from agent.page import mount_page
 
-    agent = Agent.open(_settings(catalog))
+                mount_page(server, service)
+            held = service.agent.catalog
+            where = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+            print(f"Usher: {len(held):,} {held.manifest.noun}s on {where}", flush=True)
+            threading.Thread(target=service.warm, daemon=True).start()  # while the page opens
+            uvicorn_server(server).run(sockets=[listening])
+
+
+@contextmanager
+def _state(settings: Settings) -> Iterator["Database"]:
+    from agent.server.database import open_database
+
+    database = open_database(settings.state)
     try:
-        server = mount_page(FastAPI(title="Usher", docs_url=None, redoc_url=None), agent)
-        print(f"Usher: {len(agent.catalog):,} {agent.catalog.manifest.noun}s on http://{host}:{port}", flush=True)
-        threading.Thread(target=agent.warm, daemon=True).start()  # while the page opens
-        uvicorn.run(server, host=host, port=port, log_level="warning")
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def _service(settings: Settings, database: "Database") -> Iterator["Service"]:
+    """Catalog and model, opened for a server and closed after it."""
+    from agent.fallback import serving_engine
+    from agent.loop import Agent
+    from agent.server.service import Service
+    from agent.server.store import Store
+    from tools.catalog import Catalog
+
+    agent = Agent.of(Catalog.open(settings.catalog), serving_engine(settings), settings)
+    try:
+        yield Service.of(agent, Store(database))
     finally:
         agent.close()
 
@@ -227,11 +274,53 @@ def model_pull(name: Annotated[str, typer.Argument(help="Its name on the model h
     print(pull(name, Settings()))
 
 
+model_cli.command("serve")(serve_model)
+
+
 @cli.command()
-def mcp() -> None:
-    """MCP over stdio."""
-    print("usher: mcp is not built yet", file=sys.stderr)
-    raise typer.Exit(2)
+def mcp(catalog: CatalogOption = None) -> None:
+    """MCP over stdio: the tools, and `recommend`."""
+    import asyncio
+
+    from agent.server.mcp import serve_stdio
+    from agent.server.watching import log_to_stderr
+
+    settings = _settings(catalog)
+    log_to_stderr()
+    with _state(settings) as database, _service(settings, database) as service:
+        asyncio.run(serve_stdio(service))
+
+
+@keys_cli.command("add")
+def keys_add(
+    name: Annotated[str, typer.Argument(help="Whose key it is; keys of one name share conversations and profiles.")],
+    scope: Annotated[list[str] | None, typer.Option(help="chat, tools or admin; more than one may be given.")] = None,
+) -> None:
+    """Make an API key and print it, this once."""
+    from agent.server.keys import Keys
+
+    with _state(Settings()) as database:
+        print(Keys(database).add(name, tuple(scope or ("chat", "tools"))))
+
+
+@keys_cli.command("list")
+def keys_list() -> None:
+    """The keys: id, name, scopes, when they were made and revoked."""
+    from agent.server.keys import Keys
+
+    with _state(Settings()) as database:
+        for key in Keys(database).list():
+            end = f"revoked {key.revoked}" if key.revoked else "in use"
+            print(f"{key.id}  {key.name:<20} {','.join(key.scopes):<16} {key.created}  {end}")
+
+
+@keys_cli.command("revoke")
+def keys_revoke(key_id: Annotated[str, typer.Argument(help="Its id, as `usher keys list` shows it.")]) -> None:
+    """Refuse a key from now on."""
+    from agent.server.keys import Keys
+
+    with _state(Settings()) as database:
+        Keys(database).revoke(key_id)
 
 
 @cli.command("eval", context_settings=ROOM, add_help_option=False)

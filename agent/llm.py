@@ -15,6 +15,17 @@ class EngineError(UsherError):
     """The model cannot be loaded or reached; the message says what to install or start."""
 
 
+class EngineUnavailableError(EngineError):
+    """The model's server cannot be reached or has no room just now; another engine may stand in.
+
+    `retry_after` is in seconds, 0 when the server did not say when to come back.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 @dataclass(frozen=True)
 class Message:
     role: Literal["system", "user", "assistant"]

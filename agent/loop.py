@@ -61,7 +61,7 @@ class Agent:
         self.catalog.close()
 
 
-def run_turn(agent: Agent, session: Session, text: str) -> Iterator[Event]:
+def run_turn(agent: Agent, session: Session, text: str) -> Generator[Event, None, None]:
     """One turn. The session remembers it when the last event, Done, is taken; a turn closed early leaves no mark."""
     started = time.perf_counter()
     clock = _Clock()

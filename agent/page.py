@@ -1,6 +1,7 @@
-"""The chat page: it reads the turn's event stream and nothing else, and keeps one Session a browser session."""
+"""The chat page: it reads the turn's event stream and nothing else. The server keeps who said what."""
 
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -10,14 +11,15 @@ from fastapi import FastAPI
 
 from agent.events import Called, Planned, Shown, Text
 from agent.evidence import Pick
-from agent.loop import Agent, run_turn
-from agent.memory import Profile, Session
+from agent.memory import Profile
 from agent.render import cards, header, message, prompts, reply, step, taste, working
+from agent.server.problems import problem_of
+from agent.server.service import Conversation, Service
+from agent.visit import Visitor, found_before, said_before
 from tools.errors import UsherError
 
-LONGEST = 2000  # characters of one message
 QUOTED = 200  # characters of a longer one that the chat shows
-AT_ONCE = 8  # turns that run side by side; the model itself takes them in order
+AT_ONCE = 64  # turns of the page; the service bounds what runs and what waits
 SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONOSPACE = ("ui-monospace", "Consolas", "monospace")
 
@@ -43,32 +45,34 @@ class Frame:
 
 
 def respond(
-    agent: Agent, text: str, history: History, session: Session, picks: tuple[Pick, ...]
+    service: Service, text: str, history: History, conversation: Conversation, picks: tuple[Pick, ...]
 ) -> Generator[Frame, None, None]:
-    """One turn, event by event. The session changes in place; `picks` stand until the turn finds others.
+    """One turn, event by event. The conversation changes in place; `picks` stand until the turn finds others.
 
     An error is one line in the chat, and the message goes back to where it was typed.
     """
-    if len(text) > LONGEST:
-        problem = f"That message has {len(text):,} characters; please keep it to {LONGEST:,}."
+    longest = service.agent.settings.message_limit
+    if len(text) > longest:
+        problem = f"That message has {len(text):,} characters; please keep it to {longest:,}."
         yield Frame([*history, message(text[:QUOTED] + "…"), reply(problem)], picks, text)
         return
     history = [*history, message(text)]
     yield Frame([*history, working()], picks, "")
     said = ""
     try:
-        for event in run_turn(agent, session, text):
-            if isinstance(event, Planned | Called):
-                history = [*history, step(event)]
-            elif isinstance(event, Shown):
-                picks = event.picks
-            elif isinstance(event, Text):
-                said += event.piece
-            elif event.plan.act == "recommend":
-                picks = event.picks
-            yield Frame([*history, reply(said) if said else working()], picks)
+        with closing(service.turn(conversation, text, service.watch())) as events:
+            for event in events:
+                if isinstance(event, Planned | Called):
+                    history = [*history, step(event)]
+                elif isinstance(event, Shown):
+                    picks = event.picks
+                elif isinstance(event, Text):
+                    said += event.piece
+                elif event.plan.act == "recommend":
+                    picks = event.picks
+                yield Frame([*history, reply(said) if said else working()], picks)
     except UsherError as error:
-        yield Frame([*history, reply(str(error))], picks, text)
+        yield Frame([*history, reply(str(problem_of(error)))], picks, text)
 
 
 def stopped(history: History) -> History:
@@ -77,20 +81,11 @@ def stopped(history: History) -> History:
     return [*steady, reply("Stopped.")]
 
 
-def press(profile: Profile, item_id: str, feedback: str) -> None:
-    """Note a like or a dislike; the same again takes it back, and so does any other word."""
-    held = {"like": profile.liked, "dislike": profile.disliked}.get(feedback)
-    if held is None or item_id in held:
-        profile.forget(item_id)
-    else:
-        profile.note(item_id, "like" if feedback == "like" else "dislike")
-
-
-def mount_page(server: FastAPI, agent: Agent) -> FastAPI:
+def mount_page(server: FastAPI, service: Service) -> FastAPI:
     """The page at the server's root. Nothing is fetched from elsewhere and no run is recorded."""
     gr.mount_gradio_app(
         server,
-        build_page(agent),
+        build_page(service),
         path="/",
         theme=_theme(),
         css=files("agent").joinpath("page.css").read_text(encoding="utf-8"),
@@ -120,14 +115,16 @@ def _theme() -> gr.themes.Base:
     )
 
 
-def build_page(agent: Agent) -> gr.Blocks:
+def build_page(service: Service) -> gr.Blocks:
     """The page's components and what each of them does."""
-    catalog = agent.catalog
+    catalog = service.agent.catalog
     manifest = catalog.manifest
     plain = {"apply_default_css": False, "padding": False}
     with gr.Blocks(title="Usher", analytics_enabled=False) as page:
-        session, picks = gr.State(Session()), gr.State(())  # Gradio copies both for each browser session
-        gr.HTML(header(agent), **plain)
+        # Scrambled with a name that stands, so that it can still be read after the server was started again.
+        browser = gr.BrowserState(None, storage_key="usher", secret="usher")
+        talk, picks = gr.State(None), gr.State(())  # a Visitor, once the page has loaded; Gradio copies both for each
+        gr.HTML(header(service.agent), **plain)
         with gr.Row(equal_height=False, elem_id="room"):
             with gr.Column(scale=4, min_width=320):
                 chat = gr.Chatbot(
@@ -164,24 +161,27 @@ def build_page(agent: Agent) -> gr.Blocks:
         busy = gr.update(visible=False), gr.update(visible=True)
         idle = gr.update(visible=True), gr.update(visible=False)
 
-        def take(written: str, history: History, kept: Session, found: tuple[Pick, ...]) -> Generator[Any, None, None]:
-            if not written.strip():
+        def take(
+            written: str, history: History, visitor: Visitor | None, found: tuple[Pick, ...]
+        ) -> Generator[Any, None, None]:
+            if visitor is None or not written.strip():
                 yield gr.skip()
                 return
-            for frame in respond(agent, written.strip(), history, kept, found):
+            conversation = visitor.conversation(service)
+            for frame in respond(service, written.strip(), history, conversation, found):
                 draft = gr.skip() if frame.draft is None else frame.draft
-                yield draft, frame.history, frame.picks, *lists(frame.picks, kept), *busy
+                yield draft, frame.history, frame.picks, *lists(frame.picks, conversation.session.profile), *busy
 
-        def lists(found: tuple[Pick, ...], kept: Session) -> tuple[str, str]:
-            return cards(found, kept.profile, manifest), taste(kept.profile, catalog)
+        def lists(found: tuple[Pick, ...], profile: Profile) -> tuple[str, str]:
+            return cards(found, profile, manifest), taste(profile, catalog)
 
-        def pressed(kept: Session, found: tuple[Pick, ...], event: gr.EventData) -> tuple[str, str]:
-            if catalog.row_of(str(event.item)) is not None:
-                press(kept.profile, str(event.item), str(event.feedback))
-            return lists(found, kept)
+        def pressed(visitor: Visitor, found: tuple[Pick, ...], event: gr.EventData) -> tuple[str, str]:
+            return lists(found, visitor.press(service, str(event.item), str(event.feedback)))
 
-        def begin(kept: Session) -> tuple[Any, ...]:
-            return [], Session(profile=kept.profile), (), *lists((), kept), *idle
+        def begin(visitor: Visitor) -> tuple[Any, ...]:
+            session = visitor.conversation(service).session
+            found = found_before(catalog, session)
+            return vars(visitor), said_before(session), visitor, found, *lists(found, session.profile), *idle
 
         def chosen(event: gr.SelectData) -> str:
             return str(event.value["text"])
@@ -189,7 +189,7 @@ def build_page(agent: Agent) -> gr.Blocks:
         private = {"api_visibility": "private", "show_progress": "hidden"}
         turn = {
             "fn": take,
-            "inputs": [text, chat, session, picks],
+            "inputs": [text, chat, talk, picks],
             "outputs": [text, chat, picks, grid, panel, send, stop],
             "concurrency_limit": AT_ONCE,
             "concurrency_id": "turn",
@@ -205,8 +205,9 @@ def build_page(agent: Agent) -> gr.Blocks:
         )
 
         for buttons in (grid, panel):
-            buttons.click(pressed, [session, picks], [grid, panel], trigger_mode="multiple", queue=False, **private)
-        fresh = [chat, session, picks, grid, panel, send, stop]
-        anew.click(begin, session, fresh, cancels=[sent, tried], **private)
-        forget.click(lambda: begin(Session()), None, fresh, cancels=[sent, tried], **private)
+            buttons.click(pressed, [talk, picks], [grid, panel], trigger_mode="multiple", queue=False, **private)
+        fresh = [browser, chat, talk, picks, grid, panel, send, stop]
+        page.load(lambda held: begin(Visitor.of(held)), browser, fresh, **private)
+        anew.click(lambda visitor: begin(visitor.anew()), talk, fresh, cancels=[sent, tried], **private)
+        forget.click(lambda visitor: begin(visitor.forgotten(service)), talk, fresh, cancels=[sent, tried], **private)
     return page

@@ -36,3 +36,23 @@ class Settings(BaseSettings):
     diversity: float = Field(
         default=0.2, ge=0.0, le=1.0, description="0: by score alone; 1: as unlike one another as can be"
     )
+    state: str = Field(
+        default=str(Path.home() / ".local" / "share" / "usher" / "state.db"),
+        description="where conversations, profiles, feedback and keys are kept: an SQLite file, or postgresql://..",
+        repr=False,  # a PostgreSQL URL holds a password
+    )
+    turns_at_once: int = Field(
+        default=0, ge=0, description="turns that run side by side; 0: two in process, 32 on a server"
+    )
+    waiting: int = Field(default=16, ge=0, description="turns that wait for their place; the next is refused with 429")
+    deadline: float = Field(default=60.0, gt=0, description="seconds a turn may take, waiting included")
+    message_limit: int = Field(default=2000, ge=1, description="characters of one message")
+    history_limit: int = Field(default=200, ge=1, description="messages of one conversation")
+    body_limit: int = Field(default=1 << 20, ge=1, description="bytes of one request's body")
+    rate: float = Field(default=120.0, gt=0, description="requests a minute that one API key may make")
+    otlp: str = Field(default="", description="an OpenTelemetry collector (OTLP over HTTP) that gets the spans")
+
+    @property
+    def concurrency(self) -> int:
+        """Turns that run side by side: a model in process answers one at a time, a server batches."""
+        return self.turns_at_once or (32 if self.llm_url else 2)

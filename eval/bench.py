@@ -37,7 +37,7 @@ def run_bench(catalog: Path | None, turns: int, calls: int, out: Path) -> None:
         list(run_turn(agent, Session(), _requests(agent.catalog, 1)[0]))
         results = {
             "date": date.today().isoformat(),
-            "machine": f"{_processor()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB",
+            "machine": machine(),
             "python": platform.python_version(),
             "catalog": {"items": len(agent.catalog), "build": agent.catalog.manifest.build_hash[:12]},
             "engine": agent.engine.name,
@@ -115,6 +115,11 @@ def _requests(catalog: Catalog, count: int) -> list[str]:
         feel = f"I feel like {values[step % len(values)]}" if values else f"a good {noun}"
         asked.append((feel, like, f"a {noun} about an unlikely friendship")[step % 3])
     return asked
+
+
+def machine() -> str:
+    """Processor, cores and memory, for the head of a table."""
+    return f"{_processor()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"
 
 
 def _processor() -> str:

@@ -1,4 +1,4 @@
-"""`usher eval`: replay, simulate, planner, ranker, cf, requests, bench."""
+"""`usher eval`: replay, simulate, planner, ranker, cf, requests, bench, fuzz."""
 
 import sys
 from pathlib import Path
@@ -20,11 +20,37 @@ def bench(
     turns: Annotated[int, typer.Option(min=1, help="Turns timed, after two that warm up.")] = 20,
     calls: Annotated[int, typer.Option(min=1, help="Calls timed of each tool.")] = 200,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/bench"),
+    load: Annotated[
+        str, typer.Option(metavar="URL", help="Instead: many users at once against a running server.")
+    ] = "",
+    users: Annotated[int, typer.Option(min=1, help="Users at once, with --load.")] = 64,
+    seconds: Annotated[float, typer.Option(min=1, help="How long, with --load.")] = 300,
+    key: Annotated[str, typer.Option(envvar="USHER_API_KEY", help="The server's API key, with --load.")] = "",
 ) -> None:
-    """Time the tools and whole turns beside their aims, with the machine and the memory."""
+    """Time the tools and whole turns beside their aims, with the machine and the memory; or put load on a server."""
+    if load:
+        from eval.load import run_load
+
+        run_load(load, users, seconds, out, key)
+        return
     from eval.bench import run_bench
 
     run_bench(catalog, turns, calls, out)
+
+
+@cli.command()
+def fuzz(
+    catalog: Annotated[Path | None, typer.Option(help="Folder of a built catalog [USHER_CATALOG].")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Hostile calls.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Another seed makes other calls.")] = 1,
+    url: Annotated[str, typer.Option(help="A running server over the same catalog, which gets a sample.")] = "",
+    sample: Annotated[int, typer.Option(min=1, help="One in so many goes to the server.")] = 20,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/fuzz"),
+) -> None:
+    """Throw hostile conditions and arguments at the tools: nothing outside the white list may run."""
+    from eval.fuzz import run_fuzz
+
+    run_fuzz(catalog, count, seed, url, sample, out)
 
 
 @cli.command()

@@ -1,14 +1,15 @@
 """The page: what it makes of the event stream, its cards, and that conversations do not mix."""
 
 import re
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from gradio.state_holder import SessionState
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,10 +18,15 @@ from agent.evidence import Pick
 from agent.llm import EngineError, Request
 from agent.loop import Agent
 from agent.memory import Profile, Session
-from agent.page import LONGEST, Frame, build_page, mount_page, press, respond, stopped
+from agent.page import Frame, build_page, mount_page, respond, stopped
 from agent.plan import Plan
 from agent.render import as_markdown, card, cards, header, message, prompts, step, taste, working
+from agent.server.database import open_database
+from agent.server.problems import AWAY
+from agent.server.service import Conversation, Service
+from agent.server.store import Store
 from agent.settings import Settings
+from agent.visit import Visitor, found_before, meant, said_before
 from tests.scripted import ScriptedEngine
 from tools.catalog import Catalog, Item
 
@@ -30,12 +36,18 @@ CHAT = "chat"
 HOSTILE = ["<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "a & b", "' onclick='alert(1)"]
 
 
-def agent(catalog: Catalog, *texts: str, engine: ScriptedEngine | None = None) -> Agent:
-    return Agent.of(catalog, engine or ScriptedEngine(texts), Settings(catalog=catalog.folder))
+def service(catalog: Catalog, *texts: str, engine: ScriptedEngine | None = None, state: str = "") -> Service:
+    state = state or str(Path(tempfile.mkdtemp(prefix="usher")) / "state.db")
+    agent = Agent.of(catalog, engine or ScriptedEngine(texts), Settings(catalog=catalog.folder, state=state))
+    return Service.of(agent, Store(open_database(state)))
+
+
+def talk(session: Session) -> Conversation:
+    return Conversation(session, "a test")
 
 
 def frames(catalog: Catalog, *texts: str, say: str = "a comedy", session: Session | None = None) -> list[Frame]:
-    return list(respond(agent(catalog, *texts), say, [], session or Session(), ()))
+    return list(respond(service(catalog, *texts), say, [], talk(session or Session()), ()))
 
 
 def titles(history: list[Any]) -> list[str]:
@@ -62,7 +74,7 @@ def test_a_turn_shows_its_steps_as_they_come_then_the_reply_and_the_items(tiny_c
 
 
 def test_items_stand_until_a_search_finds_others_or_none(tiny_catalog: Catalog) -> None:
-    shared, session = agent(tiny_catalog, COMEDIES, CHAT, NONE_FOUND), Session()
+    shared, session = service(tiny_catalog, COMEDIES, CHAT, NONE_FOUND), talk(Session())
     (*_, comedies) = respond(shared, "a comedy", [], session, ())
     (*_, thanked) = respond(shared, "thanks", comedies.history, session, comedies.picks)
     (*_, nothing) = respond(shared, "of no year", thanked.history, session, thanked.picks)
@@ -71,28 +83,48 @@ def test_items_stand_until_a_search_finds_others_or_none(tiny_catalog: Catalog) 
 
 
 def test_turns_of_two_people_at_once_do_not_mix(tiny_catalog: Catalog) -> None:
-    shared = agent(tiny_catalog, COMEDIES, COMEDIES)
+    shared = service(tiny_catalog, COMEDIES, COMEDIES)
     sessions = [Session(), Session()]
-    turns = [respond(shared, text, [], session, ()) for text, session in zip(("one", "two"), sessions, strict=True)]
+    turns = [respond(shared, text, [], talk(held), ()) for text, held in zip(("one", "two"), sessions, strict=True)]
     for _ in range(20):
         for turn in turns:
             next(turn, None)
     assert [[exchange.user for exchange in session.exchanges] for session in sessions] == [["one"], ["two"]]
 
 
-def test_every_browser_session_holds_a_session_of_its_own(tiny_catalog: Catalog) -> None:
-    page = build_page(agent(tiny_catalog))
-    (state,) = [
-        block for block in page.blocks.values() if isinstance(block, gr.State) and isinstance(block.value, Session)
-    ]
-    one, other = (SessionState(page)[state._id] for _ in range(2))
-    press(one.profile, "3", "like")
-    assert one.profile.liked == ["3"]
-    assert other.profile.liked == state.value.profile.liked == []
+def test_nobody_is_anybody_before_the_browser_said_who_it_is(tiny_catalog: Catalog) -> None:
+    page = build_page(service(tiny_catalog))
+    assert [block.value for block in page.blocks.values() if isinstance(block, gr.State)] == [None, ()]
+
+
+def test_a_visit_goes_on_where_it_was_left_also_on_another_server(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    state = str(tmp_path / "state.db")
+    first, visitor = service(tiny_catalog, COMEDIES, state=state), Visitor.of(None)
+    (*_, last) = respond(first, "a comedy", [], visitor.conversation(first), ())
+    liked = last.picks[0].item.item_id
+    visitor.press(first, liked, "like")
+    second, again = service(tiny_catalog, state=state), Visitor.of(vars(visitor))
+    session = again.conversation(second).session
+    assert [said.content for said in said_before(session)] == ["a comedy", last.history[-1].content]
+    assert [pick.item for pick in found_before(tiny_catalog, session)] == [pick.item for pick in last.picks]
+    assert session.profile.liked == [liked]
+    fresh = again.anew().conversation(second).session
+    assert (fresh.exchanges, fresh.profile.liked) == ([], [liked])
+    stranger = Visitor.of(None).conversation(second).session
+    assert (stranger.exchanges, stranger.profile.liked) == ([], [])
+    gone = again.forgotten(second)
+    assert gone.person != again.person
+    assert again.conversation(second).session == Session()
+
+
+@pytest.mark.parametrize("held", [None, 3, {}, {"person": "../x", "talk": "a" * 32}, {"person": "a" * 32}])
+def test_a_browser_that_holds_nonsense_is_somebody_new(held: Any) -> None:
+    one, two = Visitor.of(held), Visitor.of(held)
+    assert len({one.person, one.talk, two.person, two.talk}) == 4
 
 
 def test_several_turns_may_run_at_once(tiny_catalog: Catalog) -> None:
-    page = build_page(agent(tiny_catalog))
+    page = build_page(service(tiny_catalog))
     turns = [fn for fn in page.fns.values() if fn.concurrency_id == "turn"]
     assert len(turns) == 2
     assert all(fn.concurrency_limit > 1 for fn in turns)
@@ -104,8 +136,8 @@ def test_an_error_is_one_line_and_the_message_goes_back_to_where_it_was_typed(ti
             raise EngineError("the model is <b>gone</b>; start it")
 
     session = Session()
-    (*_, last) = respond(agent(tiny_catalog, engine=Broken()), "a comedy", [], session, ())
-    assert [said.content for said in last.history] == ["a comedy", r"the model is \<b\>gone\</b\>; start it"]
+    (*_, last) = respond(service(tiny_catalog, engine=Broken()), "a comedy", [], talk(session), ())
+    assert [said.content for said in last.history] == ["a comedy", as_markdown(AWAY)]
     assert last.draft == "a comedy"
     assert session.exchanges == []
 
@@ -125,7 +157,7 @@ def test_a_turn_that_is_closed_stops_the_model_and_leaves_no_mark(tiny_catalog: 
                 self.stopped = True
 
     engine, session = Writer(roles=["writer"]), Session()
-    turn = respond(agent(tiny_catalog, engine=engine), "hello", [], session, ())
+    turn = respond(service(tiny_catalog, engine=engine), "hello", [], talk(session), ())
     while not next(turn).history[-1].content.startswith("Tell"):
         assert not engine.stopped
     turn.close()
@@ -141,13 +173,13 @@ def test_a_stopped_turn_is_no_longer_working() -> None:
 
 
 def test_a_message_that_is_too_long_is_not_run_and_not_lost(tiny_catalog: Catalog) -> None:
-    session = Session()
-    (frame,) = frames(tiny_catalog, say="x" * (LONGEST + 1), session=session)
-    assert frame.draft == "x" * (LONGEST + 1)
+    session, longest = Session(), 2000
+    (frame,) = frames(tiny_catalog, say="x" * (longest + 1), session=session)
+    assert frame.draft == "x" * (longest + 1)
     assert "2,001" in frame.history[-1].content
-    assert len(frame.history[0].content) < LONGEST
+    assert len(frame.history[0].content) < longest
     assert session.exchanges == []
-    assert frames(tiny_catalog, COMEDIES, say="x" * LONGEST, session=session)
+    assert frames(tiny_catalog, COMEDIES, say="x" * longest, session=session)
     assert len(session.exchanges) == 1
 
 
@@ -223,12 +255,11 @@ def test_a_step_says_what_ran_and_what_was_refused() -> None:
 
 
 def test_a_second_press_takes_feedback_back_and_another_replaces_it() -> None:
-    profile = Profile()
-    held = []
-    for feedback in ("like", "like", "like", "dislike", "forget", "nonsense"):
-        press(profile, "7", feedback)
-        held.append((profile.liked.copy(), profile.disliked.copy()))
-    assert held == [(["7"], []), ([], []), (["7"], []), ([], ["7"]), ([], []), ([], [])]
+    profile = Profile(liked=["7"], disliked=["8"])
+    words = ("like", "dislike", "forget", "nonsense")
+    assert [meant(profile, "7", word) for word in words] == [None, "dislike", None, None]
+    assert [meant(profile, "8", word) for word in words] == ["like", None, None, None]
+    assert [meant(profile, "9", word) for word in words] == ["like", "dislike", None, None]
 
 
 def test_the_profile_names_what_it_holds_newest_first(tiny_catalog: Catalog) -> None:
@@ -248,15 +279,15 @@ def test_the_examples_come_from_the_catalog(tiny_catalog: Catalog) -> None:
 
 def test_an_untrained_planner_is_owned_up_to(tiny_catalog: Catalog) -> None:
     trained = ScriptedEngine(roles=["planner"])
-    assert "not trained" in header(agent(tiny_catalog))
-    assert "not trained" not in header(agent(tiny_catalog, engine=trained))
-    assert f"{len(tiny_catalog)} {tiny_catalog.manifest.noun}s" in header(agent(tiny_catalog))
+    assert "not trained" in header(service(tiny_catalog).agent)
+    assert "not trained" not in header(service(tiny_catalog, engine=trained).agent)
+    assert f"{len(tiny_catalog)} {tiny_catalog.manifest.noun}s" in header(service(tiny_catalog).agent)
     for column in tiny_catalog.manifest.columns:
-        assert f"<b>{column.name}</b>" in header(agent(tiny_catalog))
+        assert f"<b>{column.name}</b>" in header(service(tiny_catalog).agent)
 
 
 def test_the_mounted_page_has_its_style_and_loads_nothing_from_elsewhere(tiny_catalog: Catalog) -> None:
-    client = TestClient(mount_page(FastAPI(), agent(tiny_catalog)))
+    client = TestClient(mount_page(FastAPI(), service(tiny_catalog)))
     config = client.get("/config").json()
     assert ".card" in config["css"]
     assert config["title"] == "Usher"

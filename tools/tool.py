@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tools.catalog import Catalog
 from tools.errors import ToolError
+from tools.literals import clip
 from tools.scorer import Mask, Rows
 
 
@@ -53,7 +54,7 @@ class Tool(Generic[A]):
             return self.arguments.model_validate(arguments)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "arguments"
+            where = clip(".".join(str(part) for part in first["loc"]) or "arguments")
             takes = ", ".join(self.arguments.model_fields)
             raise ToolError(f"{self.name}: {where}: {first['msg']}; it takes: {takes}") from error
 

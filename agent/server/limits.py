@@ -1,0 +1,159 @@
+"""What bounds a turn: its place in the queue, its time, and a caller who may leave."""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from agent.fallback import FallbackEngine
+from agent.llm import Engine, Request, Role
+from tools.errors import UsherError
+
+SMOOTHING = 0.2  # weight of the newest turn in the mean that Retry-After is reckoned from
+POLL = 0.1  # seconds between two looks of a waiting turn at its watch
+
+
+class BusyError(UsherError):
+    """Too many turns wait already; `retry_after` is when a place is likely, in whole seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"too many conversations at once; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class LateError(UsherError):
+    """The turn's time was up."""
+
+
+class LeftError(UsherError):
+    """The caller went away; nobody reads the rest."""
+
+
+@dataclass
+class Watch:
+    """One turn's limits and counts. `until` is on the monotonic clock; `left` may be set from any thread."""
+
+    until: float
+    left: threading.Event = field(default_factory=threading.Event)
+    tokens: int = 0
+    notes: list[str] = field(default_factory=list)  # what the engine has to say about this turn
+
+    def check(self) -> None:
+        """Raises LeftError or LateError."""
+        if self.left.is_set():
+            raise LeftError("the caller went away")
+        if time.monotonic() > self.until:
+            raise LateError("the turn took too long and was stopped; try again or ask for less")
+
+
+class WatchedEngine:
+    """The engine as one turn sees it: between any two pieces of text the watch is looked at, and tokens are counted."""
+
+    def __init__(self, engine: Engine, watch: Watch) -> None:
+        self.name = engine.name
+        self._engine = engine.noting(watch.notes) if isinstance(engine, FallbackEngine) else engine
+        self._watch = watch
+
+    def stream(self, request: Request) -> Iterator[str]:
+        self._watch.check()
+        pieces = self._engine.stream(request)
+        try:
+            for piece in pieces:
+                self._watch.tokens += 1
+                yield piece
+                self._watch.check()
+        finally:
+            if isinstance(pieces, Generator):
+                pieces.close()
+
+    def choose(self, request: Request, choices: Sequence[str]) -> list[float]:
+        self._watch.check()
+        self._watch.tokens += 1
+        return self._engine.choose(request, choices)
+
+    def trained(self, role: Role) -> bool:
+        return self._engine.trained(role)
+
+    def plays(self, role: Role) -> bool:
+        return self._engine.plays(role)
+
+    def close(self) -> None:
+        """The engine is everyone's; a turn does not close it."""
+
+
+class Gate:
+    """The bounded queue before the model: so many turns run, so many wait in order, the next is refused at once."""
+
+    def __init__(self, running: int, waiting: int) -> None:
+        self._lock = threading.Lock()
+        self._most_running, self._most_waiting = running, waiting
+        self._running = 0
+        self._queue: deque[threading.Event] = deque()
+        self._mean = 1.0  # seconds of a turn
+
+    @property
+    def running(self) -> int:
+        return self._running
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def check(self) -> None:
+        """Raises BusyError where a request that came now would be refused, before any work is done for it."""
+        with self._lock:
+            if self._running >= self._most_running and len(self._queue) >= self._most_waiting:
+                raise self._busy()
+
+    @contextmanager
+    def place(self, watch: Watch) -> Iterator[None]:
+        """Wait for a place, in the caller's thread. Raises BusyError at once; LeftError or LateError from the queue."""
+        ticket = self._enter()
+        try:
+            while not ticket.wait(POLL):
+                watch.check()
+        except UsherError:
+            self._give_up(ticket)
+            raise
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._mean += SMOOTHING * (time.monotonic() - started - self._mean)
+                self._hand_on()
+
+    def _enter(self) -> threading.Event:
+        """A ticket, set when its place is there."""
+        ticket = threading.Event()
+        with self._lock:
+            if self._running < self._most_running:
+                self._running += 1
+                ticket.set()
+            elif len(self._queue) < self._most_waiting:
+                self._queue.append(ticket)
+            else:
+                raise self._busy()
+        return ticket
+
+    def _busy(self) -> BusyError:
+        ahead = len(self._queue) + self._running
+        return BusyError(max(1, math.ceil(ahead * self._mean / self._most_running)))
+
+    def _give_up(self, ticket: threading.Event) -> None:
+        """Leave the queue; a place that came in the same moment goes to the next."""
+        with self._lock:
+            if ticket in self._queue:
+                self._queue.remove(ticket)
+            else:
+                self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Give the place to whoever waits longest. The lock is held."""
+        if self._queue:
+            self._queue.popleft().set()
+        else:
+            self._running -= 1

@@ -1,0 +1,179 @@
+"""What every front of the server shares, and the one way a turn is run for people: bounded, counted, remembered."""
+
+import asyncio
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+
+from agent.events import Done, Event
+from agent.loop import Agent, run_turn
+from agent.memory import Profile, Session
+from agent.server.conversation import Recall
+from agent.server.database import ConflictError
+from agent.server.limits import Gate, Watch, WatchedEngine
+from agent.server.problems import RefusedError
+from agent.server.store import Person, Store, changes
+from agent.server.watching import Metrics, log, turn_span
+from tools.errors import UsherError
+
+AGAIN = 5.0  # seconds until a model that could not be warmed is tried again
+
+
+@dataclass
+class Conversation:
+    """Where a turn belongs. Without a session id the client keeps the conversation; without a person nobody's profile
+    changes.
+    """
+
+    session: Session
+    owner: str
+    person: Person | None = None
+    session_id: str | None = None
+
+
+@dataclass
+class Service:
+    """Shared by the page, the HTTP paths and MCP; opened once."""
+
+    agent: Agent
+    store: Store
+    gate: Gate
+    metrics: Metrics
+    recall: Recall = field(default_factory=Recall)
+    warmed: bool = False
+    _busy: set[tuple[str, str]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def of(cls, agent: Agent, store: Store) -> "Service":
+        gate = Gate(agent.settings.concurrency, agent.settings.waiting)
+        return cls(agent, store, gate, Metrics.of(gate))
+
+    def warm(self) -> None:
+        """Load the model, its grammar and the embeddings, as often as it takes; /readyz says no until then."""
+        while not self.warmed:
+            try:
+                self.agent.warm()
+            except UsherError as error:
+                log("model_away", logging.ERROR, error)
+                time.sleep(AGAIN)
+            else:
+                self.warmed = True
+
+    def watch(self) -> Watch:
+        """A turn that starts now: its time runs while it waits, too."""
+        return Watch(time.monotonic() + self.agent.settings.deadline)
+
+    def open(self, owner: str, session_id: str, person: Person | None = None) -> Conversation:
+        """A conversation on the server: it belongs to whoever began it. Raises RefusedError, for another person's."""
+        held = self.store.person_of(owner, session_id)
+        if held is not None and person is not None and held != person:
+            raise RefusedError(409, "session_id: this conversation was begun by another user", "session_id", "conflict")
+        person = held or person or Person.session(owner, session_id)
+        return Conversation(self.store.session(owner, session_id, person), owner, person, session_id)
+
+    def turn(self, conversation: Conversation, text: str, watch: Watch) -> Generator[Event, None, None]:
+        """One turn, in the thread of whoever asks. Done comes after everything is on disk.
+
+        Raises BusyError, LateError, LeftError, ConflictError, EngineError, StateError, or RefusedError for a long text.
+        """
+        self.check_text(text)
+        self._check_room(conversation)
+        agent = dataclasses.replace(self.agent, engine=WatchedEngine(self.agent.engine, watch))
+        before = conversation.session.profile.model_copy(deep=True)
+        ended: Done | None = None
+        with (
+            self._alone(conversation),
+            self.gate.place(watch),
+            turn_span() as span,
+            self.metrics.counting(watch) as count,
+            closing(run_turn(agent, conversation.session, text)) as events,
+        ):
+            for event in events:
+                watch.check()
+                if isinstance(event, Done):
+                    self._keep(conversation, before)
+                    ended = dataclasses.replace(event, notes=(*event.notes, *watch.notes))
+                    span(ended)
+                    count(ended)
+                else:
+                    span(event)
+                    yield event
+        if ended is not None:  # the conversation is free again when its caller reads this
+            yield ended
+
+    def check_text(self, text: str) -> None:
+        """Raises RefusedError for a message that is too long."""
+        most = self.agent.settings.message_limit
+        if len(text) > most:
+            raise RefusedError(
+                400, f"a message has {len(text):,} characters; it may have {most:,}", "messages", "too_long"
+            )
+
+    def _check_room(self, conversation: Conversation) -> None:
+        most = self.agent.settings.history_limit // 2
+        if conversation.session_id is not None and len(conversation.session.exchanges) >= most:
+            problem = f"this conversation has its {most} turns; begin a new one"
+            raise RefusedError(400, problem, "session_id", "too_many")
+
+    def _keep(self, conversation: Conversation, before: Profile) -> None:
+        session, person = conversation.session, conversation.person
+        if conversation.session_id is not None and person is not None:
+            last = len(session.exchanges) - 1
+            self.store.add_exchange(person, conversation.session_id, last, session.exchanges[last])
+        if person is not None and (said := changes(before, session.profile)):
+            self.store.note(person, said)
+
+    @contextmanager
+    def _alone(self, conversation: Conversation) -> Iterator[None]:
+        """One turn at a time in a conversation. Raises ConflictError."""
+        if conversation.session_id is None:
+            yield
+            return
+        key = (conversation.owner, conversation.session_id)
+        with self._lock:
+            if key in self._busy:
+                raise ConflictError("a turn of this conversation is still running; wait for its reply")
+            self._busy.add(key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy.discard(key)
+
+
+async def events_of(
+    service: Service, conversation: Conversation, text: str, watch: Watch
+) -> AsyncGenerator[Event, None]:
+    """A turn's events in the event loop, from a thread of its own. Raises what the turn raises.
+
+    Closed early, it stops the turn; the thread gives its place back when it has ended.
+    """
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
+
+    def put(item: Event | BaseException | None) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the server is going down
+            loop.call_soon_threadsafe(queue.put_nowait, item)
+
+    def work() -> None:
+        try:
+            with closing(service.turn(conversation, text, watch)) as events:
+                for event in events:
+                    put(event)
+        except BaseException as error:  # noqa: BLE001 - carried to the event loop, which raises it
+            put(error)
+        put(None)
+
+    threading.Thread(target=work, daemon=True, name="turn").start()
+    try:
+        while (item := await queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        watch.left.set()
