@@ -40,9 +40,26 @@ def requests(
 
 
 @cli.command()
-def replay() -> None:
-    """Replay recorded dialogues."""
-    _not_built("replay")
+def replay(
+    data: Annotated[Path, typer.Option(help="Recorded dialogues in the replay format, gzipped or not.")],
+    catalog: Annotated[Path, typer.Option(help="Folder of a built catalog.", envvar="USHER_CATALOG")] = Path("catalog"),
+    out: Annotated[Path, typer.Option(help="Folder of the run; a killed run goes on there.")] = Path("runs/replay"),
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(help="tools, learned or agent; may be given several times; all of them when not given."),
+    ] = None,
+    train: Annotated[Path | None, typer.Option(help="Other recorded dialogues to count popularity in.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Dialogues at most, from all over the file.")] = None,
+    bad_lines: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of bad lines that is let pass.")] = 0.01,
+    jobs: Annotated[int, typer.Option(min=1, help="Dialogues at once.")] = 1,
+) -> None:
+    """Replay recorded dialogues: how high each row ranks what was suggested next."""
+    from eval.replay import GROUPS, Asked, run_replay
+
+    if unknown := [name for name in rows or [] if name not in GROUPS]:
+        raise typer.BadParameter(f"{unknown[0]}: is none of {', '.join(GROUPS)}", param_hint="--rows")
+    groups = tuple(group for group in GROUPS if not rows or group in rows)
+    run_replay(Asked(data, catalog, out, groups, train, limit, bad_lines, jobs))
 
 
 @cli.command()
