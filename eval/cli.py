@@ -63,9 +63,36 @@ def replay(
 
 
 @cli.command()
-def simulate() -> None:
-    """Run simulated users."""
-    _not_built("simulate")
+def simulate(
+    catalog: Annotated[Path, typer.Option(help="Folder of a built catalog.", envvar="USHER_CATALOG")] = Path("catalog"),
+    out: Annotated[Path, typer.Option(help="Folder of the run; a killed run goes on there.")] = Path("runs/simulate"),
+    row: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="random, popularity, bm25, dense, cf, pipeline, agent, base (the model without adapters) or the URL of"
+            " an OpenAI-compatible server, #MODEL after it; may be given several times; those without a model when not"
+            " given."
+        ),
+    ] = None,
+    user: Annotated[
+        list[str] | None,
+        typer.Option(help="agenda (by rule), model (the role user) or a server's URL; may be given several times."),
+    ] = None,
+    reference: Annotated[str, typer.Option(help="The row that others are compared with.")] = "popularity",
+    people: Annotated[int, typer.Option(min=1, help="Simulated people.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the people and of what they say.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Dialogues at once.")] = 1,
+    ray: Annotated[str, typer.Option(help="Address of a Ray cluster to fan out over, auto for the one here.")] = "",
+) -> None:
+    """Let simulated people talk to every row, and compare what comes of it."""
+    from eval.recommenders import MODEL_FREE
+    from eval.simulate import AGENDA, AGENT, BASE, MODEL, Asked, run_simulate
+
+    for name, known, option in ((row, (*MODEL_FREE, AGENT, BASE), "--row"), (user, (AGENDA, MODEL), "--user")):
+        if unknown := [one for one in name or [] if one not in known and not one.startswith(("http://", "https://"))]:
+            raise typer.BadParameter(f"{unknown[0]}: is neither a URL nor one of {', '.join(known)}", param_hint=option)
+    rows, users = tuple(dict.fromkeys(row or MODEL_FREE)), tuple(dict.fromkeys(user or (AGENDA,)))
+    run_simulate(Asked(catalog, out, rows, users, reference, people, seed, jobs, ray))
 
 
 @cli.command()
