@@ -46,9 +46,8 @@ def lines(title: str, series: Series, labels: Sequence[str], unit: str = "") -> 
         parts.append(f'<polygon points="{" ".join(band)}" fill="{colour}" fill-opacity="0.10"/>')
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         for x, point in at:
-            parts.append(
-                f'<circle cx="{x:.1f}" cy="{scale.y(point.value):.1f}" r="3" fill="{colour}">{_hint(name, point)}</circle>'
-            )
+            hint = _hint(name, point)
+            parts.append(f'<circle cx="{x:.1f}" cy="{scale.y(point.value):.1f}" r="3" fill="{colour}">{hint}</circle>')
     return _figure(title, [*parts, *_legend(series)], HEIGHT)
 
 

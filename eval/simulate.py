@@ -18,6 +18,7 @@ from eval.model_user import ModelUser
 from eval.outcome import print_results, results
 from eval.people import Person, people, without
 from eval.recommenders import MODEL_FREE, RANDOM, TOOLS, AgentRow, RandomRow, Recommender, ToolsRow
+from eval.report import write_report
 from eval.runs import Record, Run
 from tools.catalog import Catalog
 from tools.errors import UsherError
@@ -140,6 +141,7 @@ def run_simulate(asked: Asked) -> None:
     finally:
         simulation.close()
     run.finish(figures)
+    write_report(run.folder)
     print_results(run.config, figures)
 
 
