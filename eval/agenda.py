@@ -13,10 +13,10 @@ from agent.evidence import Pick
 from agent.messages import LEAVE, Heard, UserKind
 from eval.people import Person, Taste
 
-PATIENCE: dict[UserKind, int] = {"knows": 3, "vague": 4, "changes mind": 4, "contrary": 2, "terse": 3}  # lists
+PATIENCE: dict[UserKind, int] = {"knows": 4, "vague": 5, "changes mind": 5, "contrary": 3, "terse": 4}  # lists
 FIRST_SAID: dict[UserKind, int] = {"knows": 3, "vague": 0, "changes mind": 1, "contrary": 1, "terse": 1}  # tastes
 
-WANT = ("I'm in the mood for {}", "do you have {}?", "I want {}", "looking for {}")
+WANT = ("I'm in the mood for a {noun}: {}", "looking for a {noun}, {}", "I want a {noun}: {}")
 VAGUE = ("I don't know, surprise me", "what's a good {noun}?", "I'm bored, any {noun} will do", "recommend me a {noun}")
 ADD = ("make it {}", "could it be {}?", "more like {}", "I'd rather see {}")
 AGAIN = ("no, I asked for {}", "that's not it, I want {}", "it should be {}")
@@ -108,12 +108,13 @@ class AgendaUser:
         """Tastes in a sentence; from a terse person, in as few words as they have."""
         if self.person.kind == "terse":
             return f"{'' if tastes[0].wanted else 'no '}{words(tastes, ', ')}"
-        return chance.choice(frames).format(words(tastes, ", "))
+        return chance.choice(frames).format(words(tastes, ", "), noun=self.noun)
 
 
 def words(tastes: Sequence[Taste], between: str) -> str:
-    """Tastes as people name them: "Comedy, from the 1990s"."""
-    return between.join(f"from the {taste.low}s" if taste.low else taste.value for taste in tastes)
+    """Tastes as people name them: "Comedy, from the 1990s"; years alone are "something from the 1990s"."""
+    something = "something " if tastes[0].low else ""
+    return something + between.join(f"from the {taste.low}s" if taste.low else taste.value for taste in tastes)
 
 
 def stated(taste: Taste, said: str) -> bool:

@@ -68,7 +68,8 @@ class Stage:
         picks, said = done.picks[:LISTED], " ".join(one.said for one in heard)
         goal = person.wish(len(heard)).goal
         documents = tuple(self._document(pick.item.row) for pick in done.picks)
-        checker = Checker(self.catalog.manifest, done.picks, documents, said, self._neutral)
+        spoken = f"{said} {self.catalog.manifest.noun}"
+        checker = Checker(self.catalog.manifest, done.picks, documents, spoken, self._neutral)
         shown = [
             {
                 "item_id": pick.item.item_id,
@@ -93,7 +94,7 @@ class Stage:
                 *(pick.name for pick in picks if self.catalog.row_of(pick.item.item_id) is None),
                 *self._outside.named(done.reply, said),
             ],
-            "unsupported": checker.check(done.reply) if done.picks else [],
+            "unsupported": unsupported(checker, done.reply) if done.picks else [],
             "tokens": tokens,
             "seconds": round(seconds, 4),
         }
@@ -189,6 +190,14 @@ class Stage:
     @cached_property
     def _outside(self) -> Outside:
         return Outside(self.catalog)
+
+
+def unsupported(checker: Checker, reply: str) -> list[str]:
+    """The words of a reply that nothing shown supports. A line of a list is about the item it names to its end."""
+    found: list[str] = []
+    for line in reply.splitlines():
+        found += checker.unsupported(line) if line.startswith("- ") else checker.check(line)
+    return found
 
 
 def _last(read: str, said: str) -> Record:

@@ -3,6 +3,7 @@
 Every row is asked in the same way and answers with a whole turn; it keeps what it must remember in the session.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -23,6 +24,13 @@ from tools.catalog import Catalog
 from tools.mentions import find_mentions
 from tools.scorer import Mask
 
+_WORD = re.compile(r"[\w'’-]+")
+ASKING = frozenset(
+    _WORD.findall(
+        "i i'm im i'd me my you do have want like looking mood for in a an the to any what's good show see else more"
+        " that something anything recommend make be it its no not nothing with please never mind none"
+    )
+)  # words that ask and say nothing of what is asked for
 WORDS = 600  # characters of what was said, from its end, that a search reads
 TOOLS: Mapping[str, tuple[str, ...]] = {
     "popularity": (),
@@ -51,7 +59,7 @@ class ToolsRow:
 
     def turn(self, session: Session, text: str) -> tuple[Done, int | None]:
         self._hear(session, text)
-        said = " ".join([*(exchange.user for exchange in session.exchanges), text])[-WORDS:]
+        said = _wish([*(exchange.user for exchange in session.exchanges), text], self.catalog.manifest.noun)
         searches = tuple(Call(tool=tool, arguments={"query": said}) for tool in self.tools if tool != "cf_recommend")
         plan = Plan(act="recommend", calls=searches)
         pool = Pool(np.ones(len(self.catalog), dtype=np.bool_), _excluded(self.catalog, session))
@@ -146,6 +154,12 @@ class CountingEngine:
             return
         answered = replace(request, messages=(*request.messages, Message("assistant", text)))
         self.count += len(self.engine.tokens(answered if text else request))
+
+
+def _wish(messages: Sequence[str], noun: str) -> str:
+    """What was asked for in all messages, without the words that only ask; all of them where there are no others."""
+    said = [word for word in _WORD.findall(" ".join(messages)) if word.lower() not in (*ASKING, noun)]
+    return (" ".join(said) or messages[-1])[-WORDS:]
 
 
 def _excluded(catalog: Catalog, session: Session) -> Mask:
