@@ -73,9 +73,9 @@ class Spare:
 class FallbackEngine:
     """Raises EngineError for what the server refuses (a bad key, a bad request): standing in would hide that.
 
-    A reply that breaks off after its first words raises EngineUnavailableError, since they may have been read; a plan, which
-    nobody reads half, is begun anew by the spare. A role that the spare does not play is left to the plain ways of the
-    turn: no words, no preference.
+    A reply that breaks off after its first words raises EngineUnavailableError, since they may have been read; a plan,
+    which nobody reads half, is begun anew by the spare. A role that the spare does not play is left to the plain ways
+    of the turn: no words, no preference.
     """
 
     server: Engine

@@ -22,8 +22,9 @@ AWAY = frozenset({429, 502, 503, 504})  # statuses of a server that has no room,
 
 
 class HTTPEngine:
-    """Raises EngineUnavailableError when the server cannot be reached, has no room after `TRIES`, or breaks off; EngineError
-    when it refuses the key or the request. Closing a stream early closes the connection, which stops the model.
+    """Raises EngineUnavailableError when the server cannot be reached, has no room after `TRIES`, or breaks off;
+    EngineError when it refuses the key or the request. Closing a stream early closes the connection, which stops the
+    model.
     """
 
     def __init__(self, settings: Settings) -> None:

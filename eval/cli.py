@@ -66,15 +66,59 @@ def requests(
 
 
 @cli.command()
-def replay() -> None:
-    """Replay recorded dialogues."""
-    _not_built("replay")
+def replay(
+    data: Annotated[Path, typer.Option(help="Recorded dialogues in the replay format, gzipped or not.")],
+    catalog: Annotated[Path, typer.Option(help="Folder of a built catalog.", envvar="USHER_CATALOG")] = Path("catalog"),
+    out: Annotated[Path, typer.Option(help="Folder of the run; a killed run goes on there.")] = Path("runs/replay"),
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(help="tools, learned or agent; may be given several times; all of them when not given."),
+    ] = None,
+    train: Annotated[Path | None, typer.Option(help="Other recorded dialogues to count popularity in.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Dialogues at most, from all over the file.")] = None,
+    bad_lines: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of bad lines that is let pass.")] = 0.01,
+    jobs: Annotated[int, typer.Option(min=1, help="Dialogues at once.")] = 1,
+) -> None:
+    """Replay recorded dialogues: how high each row ranks what was suggested next."""
+    from eval.replay import GROUPS, Asked, run_replay
+
+    if unknown := [name for name in rows or [] if name not in GROUPS]:
+        raise typer.BadParameter(f"{unknown[0]}: is none of {', '.join(GROUPS)}", param_hint="--rows")
+    groups = tuple(group for group in GROUPS if not rows or group in rows)
+    run_replay(Asked(data, catalog, out, groups, train, limit, bad_lines, jobs))
 
 
 @cli.command()
-def simulate() -> None:
-    """Run simulated users."""
-    _not_built("simulate")
+def simulate(
+    catalog: Annotated[Path, typer.Option(help="Folder of a built catalog.", envvar="USHER_CATALOG")] = Path("catalog"),
+    out: Annotated[Path, typer.Option(help="Folder of the run; a killed run goes on there.")] = Path("runs/simulate"),
+    row: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="random, popularity, bm25, dense, cf, pipeline, agent, base (the model without adapters) or the URL of"
+            " an OpenAI-compatible server, #MODEL after it; may be given several times; those without a model when not"
+            " given."
+        ),
+    ] = None,
+    user: Annotated[
+        list[str] | None,
+        typer.Option(help="agenda (by rule), model (the role user) or a server's URL; may be given several times."),
+    ] = None,
+    reference: Annotated[str, typer.Option(help="The row that others are compared with.")] = "popularity",
+    people: Annotated[int, typer.Option(min=1, help="Simulated people.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the people and of what they say.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Dialogues at once.")] = 1,
+    ray: Annotated[str, typer.Option(help="Address of a Ray cluster to fan out over, auto for the one here.")] = "",
+) -> None:
+    """Let simulated people talk to every row, and compare what comes of it."""
+    from eval.recommenders import MODEL_FREE
+    from eval.simulate import AGENDA, AGENT, BASE, MODEL, Asked, run_simulate
+
+    for name, known, option in ((row, (*MODEL_FREE, AGENT, BASE), "--row"), (user, (AGENDA, MODEL), "--user")):
+        if unknown := [one for one in name or [] if one not in known and not one.startswith(("http://", "https://"))]:
+            raise typer.BadParameter(f"{unknown[0]}: is neither a URL nor one of {', '.join(known)}", param_hint=option)
+    rows, users = tuple(dict.fromkeys(row or MODEL_FREE)), tuple(dict.fromkeys(user or (AGENDA,)))
+    run_simulate(Asked(catalog, out, rows, users, reference, people, seed, jobs, ray))
 
 
 @cli.command()

@@ -48,6 +48,16 @@ def estimates(hits: Floats, tries: Floats, counts: NDArray[np.int64]) -> list[Es
     return [Estimate(float(mean), float(low), float(high), int(n)) for mean, (low, high), n in found]
 
 
+def paired_difference(first: Floats, second: Floats, tries: Floats) -> Estimate:
+    """sum(first) / sum(tries) less sum(second) / sum(tries), all of shape (units,), with its 95% bootstrap interval.
+
+    The same units are drawn for both, so that what makes a unit hard for both cancels out.
+    """
+    difference = first - second
+    low, high = ratio_intervals(difference[:, None], tries[:, None])[0]
+    return Estimate(float(difference.sum() / tries.sum()), float(low), float(high), len(tries))
+
+
 def _resamples(units: int) -> Iterator[Floats]:
     """How often each unit was drawn, shape (resamples, units), in blocks."""
     random = np.random.default_rng(1)

@@ -1,0 +1,142 @@
+"""The agent's rows of a replay: its own turns along a recorded dialogue, and again without each of its parts.
+
+The agent plans every message as it came, and then hears what the other side really replied. Its turn is the real one up
+to the items; replies are not written. Its ranking is what it shows, in order, and then the rest of its fused list. A
+turn in which it asks or chats instead shows nothing, and its ranking is popularity.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agent.events import Planned, Shown
+from agent.llm import Engine, Request, Role
+from agent.loop import Agent, run_turn
+from agent.memory import Exchange, Profile, Session
+from agent.plan import Call, Plan
+from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
+from agent.recorded import Turn, exchanges
+from agent.stance import stances
+from eval.replay_rows import Ranked, cuts, with_tail
+from tools.catalog import Catalog
+from tools.mentions import find_mentions
+from tools.scorer import Rows
+
+WITHOUT: Mapping[str, tuple[str, ...]] = {
+    "agent without filters": ("sql_filter",),
+    "agent without CF": ("cf_recommend", "similar_items"),
+    "agent without text search": ("bm25_search", "dense_search"),
+}
+QUERY = 300  # characters that a search takes
+
+
+@dataclass(frozen=True)
+class _Told:
+    """An engine whose planner says what it is told; a model of `engine` ranks unless `ranks` is false."""
+
+    engine: Engine
+    plan: str
+    ranks: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.engine.name
+
+    def stream(self, request: Request) -> Iterator[str]:
+        if request.role == "planner":
+            yield self.plan
+        else:
+            yield from self.engine.stream(request)
+
+    def choose(self, request: Request, choices: Sequence[str]) -> list[float]:
+        return self.engine.choose(request, choices)
+
+    def trained(self, role: Role) -> bool:
+        return self.engine.trained(role)
+
+    def plays(self, role: Role) -> bool:
+        return self.engine.plays(role) and (self.ranks or role != "ranker")
+
+    def close(self) -> None:
+        """The engine is closed by whoever opened it."""
+
+
+def agent_rankings(agent: Agent, turns: Sequence[Turn]) -> dict[str, dict[str, Ranked]]:
+    """The rankings of every row by the ids of one dialogue's turns, which come shortest first."""
+    recorded: dict[int, list[Turn]] = {}
+    for turn in turns:
+        recorded.setdefault(len(exchanges(turn.messages)), []).append(turn)
+    found: dict[str, dict[str, Ranked]] = {}
+    session = Session()
+    for number, (text, reply) in enumerate(exchanges(turns[-1].messages), start=1):
+        plan, picks = _plan(agent, session, text)
+        for turn in recorded.get(number, []):
+            for name, ranked in _rows(agent, session, text, plan, picks, turn).items():
+                found.setdefault(name, {})[turn.id] = ranked
+        named = dict.fromkeys(str(agent.catalog.ids[mention.row]) for mention in find_mentions(agent.catalog, reply))
+        liked, disliked = (named_titles(agent.catalog, plan, name) for name in ("liked", "disliked"))
+        session.remember(Exchange(user=text, reply=reply, plan=plan, items=tuple(named)), liked, disliked)
+    return found
+
+
+def _rows(agent: Agent, session: Session, text: str, plan: Plan, picks: Rows, turn: Turn) -> dict[str, Ranked]:
+    """One turn's ranking by each row. The plan is the same in all but the row without planner."""
+    catalog = agent.catalog
+    rows = {"agent": _ranked(catalog, session, plan, picks)}
+
+    def again(name: str, session: Session, plan: Plan, ranks: bool = True) -> None:
+        told = replace(agent, engine=_Told(agent.engine, plan.text(), ranks))
+        rows[name] = _ranked(catalog, session, plan, _plan(told, session, text)[1])
+
+    if agent.engine.plays("ranker"):
+        again("agent without ranker", session, plan, ranks=False)
+    for name, tools in WITHOUT.items():
+        calls = tuple(call for call in plan.calls if call.tool not in tools)
+        profile = Profile() if "cf_recommend" in tools else session.profile
+        again(name, Session(session.exchanges, profile), plan.model_copy(update={"calls": calls}))
+    again("agent without planner", Session(session.exchanges), fixed_plan(catalog, turn))
+    return rows
+
+
+def fixed_plan(catalog: Catalog, turn: Turn) -> Plan:
+    """Every search, whatever was said: the titles found in the text for CF, the last message for both text searches."""
+    found = stances(catalog, [(one.role, one.content) for one in turn.messages])
+    liked = [str(catalog.titles[stance.row]) for stance in found if stance.feeling != "disliked"]
+    disliked = [str(catalog.titles[stance.row]) for stance in found if stance.feeling == "disliked"]
+    query = " ".join(turn.messages[-1].content.split())[-QUERY:]
+    calls = [Call(tool=tool, arguments={"query": query}) for tool in ("bm25_search", "dense_search") if query]
+    if liked and catalog.cf is not None:
+        named = {"liked": liked} | ({"disliked": disliked} if disliked else {})
+        calls.insert(0, Call(tool="cf_recommend", arguments=named))
+    return Plan(act="recommend", calls=tuple(calls))
+
+
+def _plan(agent: Agent, session: Session, text: str) -> tuple[Plan, Rows]:
+    """The agent's plan of a message and the rows it shows, none where it does not recommend. The turn is closed then,
+    so that the session stays as it was.
+    """
+    plan = Plan(act="chat")
+    turn = run_turn(agent, session, text)
+    for event in turn:
+        if isinstance(event, Planned):
+            plan = event.plan or plan
+        elif isinstance(event, Shown):
+            return plan, np.array([pick.item.row for pick in event.picks], dtype=np.int64)
+    return plan, np.empty(0, dtype=np.int64)
+
+
+def _ranked(catalog: Catalog, session: Session, plan: Plan, picks: Rows) -> Ranked:
+    """What was shown, then the rest of the fused list, with what was left after each step."""
+    pool = Pool(np.ones(len(catalog), dtype=np.bool_), excluded_rows(catalog, session.profile, session.shown))
+    if plan.act != "recommend":
+        return with_tail(Ranked(picks, {"act": picks}), len(catalog))
+    for _ in run_calls(catalog, plan, session.profile, pool):
+        pass
+    fused, _ = fuse(pool, catalog.popularity)
+    allowed = np.flatnonzero(pool.allowed & ~pool.excluded)
+    searched = np.unique(np.concatenate(pool.lists)) if pool.lists else allowed
+    steps = {"filters": allowed, "searches": np.intersect1d(searched, allowed), **cuts(fused), "shown": picks}
+    rest = np.setdiff1d(fused, picks)
+    rows = np.concatenate([picks, fused[np.isin(fused, rest)]])
+    return with_tail(Ranked(rows, steps), len(catalog))

@@ -1,0 +1,168 @@
+"""The rows of a replay that need no model: one tool each, all of them fused, and the learned fusion with its parts left
+out. Each ranks every item: what a row knows nothing of follows in the order of popularity.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from agent.pool import Pool, fuse
+from agent.recorded import FOLDS, Turn, fold_of
+from eval.fusion import Case, Fusion, fit, thinned
+from eval.memory import MEMORIES, Memory
+from eval.signals import FEATURES as SIGNALS
+from eval.signals import RANK, SEARCHES, Candidates, Listening, Matrix, Talk, features, hear
+from tools.catalog import Catalog
+from tools.scorer import Query, Rows, Scores, top
+
+CUTS = (200, 50, 20)  # of a ranking, in the funnel
+FEATURES = (*SIGNALS, *MEMORIES)
+# What a row of the learned fusion goes without.
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "learned fusion without CF": ("liked", "named", "disliked"),
+    "learned fusion without text search": ("words", "words_last", "meaning", "meaning_last", "asked"),
+    "learned fusion without neighbours": ("near", "kinds", "era"),
+    "learned fusion without popularity": ("popular", "lately", "rating", "year"),
+    "learned fusion without other dialogues": MEMORIES,
+}
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A ranking of catalog rows, best first, and the rows that were left after each step towards it."""
+
+    rows: Rows
+    steps: Mapping[str, Rows] = field(default_factory=dict)
+
+
+Ranker = Callable[[str], Ranked]  # by the id of a turn
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A turn as the tools see it: `request` is the unit vector of what was said."""
+
+    talk: Talk
+    candidates: Candidates
+    request: NDArray[np.float32]
+
+    @property
+    def fold(self) -> int:
+        return fold_of(self.talk.dialogue)
+
+
+def listen(catalog: Catalog, turns: Iterable[Turn]) -> dict[str, Heard]:
+    """What the tools say of each turn, by its id."""
+    listening = Listening(catalog)
+    heard = {}
+    for turn in tqdm(list(turns), desc="signals", dynamic_ncols=True):
+        talk = hear(catalog, turn)
+        heard[turn.id] = Heard(talk, listening.candidates(talk), catalog.dense.embed([talk.said])[0])
+    return heard
+
+
+def tool_rows(catalog: Catalog, heard: Mapping[str, Heard]) -> dict[str, Ranker]:
+    """Popularity, each tool alone, and the fixed pipeline: every tool, fused by reciprocal rank."""
+
+    def of_list(name: str, one: Heard) -> Ranked:
+        return Ranked(one.candidates.lists[name])
+
+    def fixed(one: Heard) -> Ranked:
+        lists = [one.candidates.lists[name] for name in SEARCHES]
+        none = np.zeros(len(catalog), dtype=np.bool_)
+        rows, _ = fuse(Pool(~none, none, [rows for rows in lists if len(rows)]), catalog.popularity)
+        return Ranked(rows, {"candidates": one.candidates.rows} | cuts(rows))
+
+    ranked: dict[str, Callable[[Heard], Ranked]] = {
+        "popularity": lambda _: Ranked(np.arange(len(catalog))),
+        "BM25": partial(of_list, "words"),
+        "dense": partial(of_list, "meaning"),
+        "EASE": lambda one: Ranked(_best_first(_folded_in(catalog, one.talk))),
+        "fixed pipeline": fixed,
+    }
+    return {name: _by_turn(catalog, heard, rank) for name, rank in ranked.items()}
+
+
+def popularity_row(catalog: Catalog, turns: Iterable[Turn]) -> Ranker:
+    """Popularity among the suggestions of other turns."""
+    gold = [row for turn in turns for item_id in turn.gold if (row := catalog.row_of(item_id)) is not None]
+    rows = _best_first(np.bincount(gold, minlength=len(catalog)).astype(np.float32))
+    return lambda _: Ranked(rows)
+
+
+def learned_rows(
+    catalog: Catalog, heard: Mapping[str, Heard], gold: Mapping[str, Sequence[str]], memory: Memory
+) -> dict[str, Ranker]:
+    """Popularity in other dialogues, and all tools under the learned fusion, whole and without each part.
+
+    Five folds by dialogue: whatever scores a turn has seen nothing of its fold. `gold` is by the ids of the turns.
+    """
+    cases = [_cases(catalog, heard.values(), gold, memory, fold) for fold in range(FOLDS)]
+
+    def popular(one: Heard) -> Ranked:
+        return Ranked(_best_first(memory.signals(one.talk, one.request, one.fold)[:, 0]))
+
+    def learned(fusions: Sequence[Fusion], kept: Sequence[int], one: Heard) -> Ranked:
+        features = _features(one, memory, one.fold)[:, kept]
+        rows = one.candidates.rows[np.argsort(-fusions[one.fold].score(features), kind="stable")]
+        return Ranked(rows, {"candidates": one.candidates.rows} | cuts(rows))
+
+    rows = {"popularity in other dialogues": _by_turn(catalog, heard, popular)}
+    bar = tqdm({"learned fusion": (), **PARTS}.items(), desc="fusions", dynamic_ncols=True)
+    for part, left_out in bar:
+        kept = [place for place, name in enumerate(FEATURES) if name.removesuffix(RANK) not in left_out]
+        fusions = [fit([Case(case.features[:, kept], case.wanted) for case in cases[fold]]) for fold in range(FOLDS)]
+        rows[part] = _by_turn(catalog, heard, partial(learned, fusions, kept))
+    return rows
+
+
+def cuts(rows: Rows) -> dict[str, Rows]:
+    """The steps of a ranking that is cut ever shorter."""
+    return {f"first {cut}": rows[:cut] for cut in CUTS}
+
+
+def _cases(
+    catalog: Catalog, heard: Iterable[Heard], gold: Mapping[str, Sequence[str]], memory: Memory, fold: int
+) -> list[Case]:
+    """What the turns of the other folds teach, seen without the fold."""
+    draw, cases = np.random.default_rng(fold), []
+    for one in heard:
+        if one.fold != fold:
+            wanted = [row for item_id in gold[one.talk.id] if (row := catalog.row_of(item_id)) is not None]
+            whole = Case(_features(one, memory, fold), np.isin(one.candidates.rows, wanted))
+            if whole.wanted.any():
+                cases.append(thinned(whole, draw))
+    return cases
+
+
+def _features(one: Heard, memory: Memory, fold: int) -> Matrix:
+    """Shape (candidates, FEATURES)."""
+    remembered = memory.signals(one.talk, one.request, fold)[one.candidates.rows]
+    return np.concatenate([features(one.candidates.matrix), remembered], axis=1)
+
+
+def _folded_in(catalog: Catalog, talk: Talk) -> Scores:
+    """cf_recommend as the agent would call it with the titles it found."""
+    if catalog.cf is None:
+        return np.full(len(catalog), np.nan, dtype=np.float32)
+    return catalog.cf.score(Query(liked=talk.feeling("liked", "seen", "mentioned"), disliked=talk.feeling("disliked")))
+
+
+def _best_first(scores: Matrix) -> Rows:
+    """Every item with a score; ties in the order of popularity."""
+    return top(scores, len(scores))
+
+
+def _by_turn(catalog: Catalog, heard: Mapping[str, Heard], rank: Callable[[Heard], Ranked]) -> Ranker:
+    """A ranker from a function of one turn; what is left follows in the order of popularity."""
+    return lambda turn_id: with_tail(rank(heard[turn_id]), len(catalog))
+
+
+def with_tail(ranked: Ranked, items: int) -> Ranked:
+    """The ranking with all other rows after it: row numbers are the order of popularity."""
+    tail = np.setdiff1d(np.arange(items), ranked.rows, assume_unique=True)
+    return Ranked(np.concatenate([ranked.rows, tail]), ranked.steps)

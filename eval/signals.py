@@ -1,0 +1,212 @@
+"""What the tools say of every candidate for one recorded turn: the candidates, and a column of numbers a signal.
+
+Nothing here is learned. Titles and the feeling towards them are found in the text by the agent's own means; the ids of
+the replay file are not looked at.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.recorded import Turn
+from agent.stance import Stance, stances
+from tools.catalog import Catalog
+from tools.mentions import find_mentions
+from tools.scorer import Query, Rows, Scores, top
+from tools.text import tokenize
+
+WORDS = 600  # characters of what was said, from its end, that a search reads: what an embedding model can take in
+DEPTH = 200  # candidates that each signal brings
+POPULAR = 300  # and popularity
+NEIGHBOURS = 6  # titles named last whose neighbours in meaning are looked for
+SEARCHES = ("liked", "named", "words", "words_last", "meaning", "meaning_last", "near")  # that bring candidates
+RANK = " rank"
+SIGNALS = (
+    "liked",  # cf_recommend: folded in from the titles the person likes
+    "named",  # from the other titles that came up
+    "disliked",  # from those the person dislikes
+    "words",  # bm25_search for all the person said, titles taken out
+    "words_last",  # for the last message
+    "meaning",  # dense_search for all the person said
+    "meaning_last",  # for the last message
+    "near",  # similarity in meaning to the titles named, at most NEIGHBOURS
+    "asked",  # values of the catalog's vocabularies that the person named and the item has
+    "kinds",  # share of the vocabulary values of the titles named that the item has
+    "popular",  # log of the interactions
+    "lately",  # log of the latest tenth of them
+    "rating",  # mean rating
+    "year",  # decades before the catalog's newest item
+    "era",  # decades from the mean year of the titles named
+)
+
+FEATURES = (*SIGNALS, *(f"{name}{RANK}" for name in SEARCHES))
+
+Matrix = NDArray[np.float32]  # (candidates, signals)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What the agent makes of the messages up to a turn: the titles named, and the person's words without them."""
+
+    id: str
+    dialogue: str
+    stances: tuple[Stance, ...]
+    said: str
+    last: str
+
+    @property
+    def named(self) -> list[int]:
+        """Rows of all titles, in the order they came up."""
+        return [stance.row for stance in self.stances]
+
+    def feeling(self, *feelings: str) -> list[int]:
+        """Rows of the titles that the person has one of these feelings towards."""
+        return [stance.row for stance in self.stances if stance.feeling in feelings]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """`lists` are the rows that each signal brought, best first; `rows` all of them, each once; `matrix` (rows,
+    SIGNALS), NaN where a signal knows nothing.
+    """
+
+    rows: Rows
+    matrix: Matrix
+    lists: dict[str, Rows] = field(default_factory=dict)
+
+
+def hear(catalog: Catalog, turn: Turn) -> Talk:
+    """Read a turn's messages as the agent does."""
+    said = [_without_titles(catalog, one.content) for one in turn.messages if one.role == "user"]
+    found = stances(catalog, [(one.role, one.content) for one in turn.messages])
+    return Talk(turn.id, turn.dialogue, tuple(found), " ".join(said)[-WORDS:], said[-1][-WORDS:] if said else "")
+
+
+def _without_titles(catalog: Catalog, text: str) -> str:
+    for mention in reversed(find_mentions(catalog, text)):
+        text = f"{text[: mention.start]} {text[mention.end :]}"
+    return " ".join(text.split())
+
+
+def features(matrix: Matrix) -> Matrix:
+    """What a fusion learns from, shape (candidates, FEATURES): the signals, those of searches over the best of the turn
+    since their size says more of the query than of the item, and then how high the searches rank each candidate: 1 for
+    the best, a half for the eleventh, 0 where a search knows nothing of it.
+    """
+    searches = [SIGNALS.index(name) for name in SEARCHES]
+    found = matrix[:, searches]
+    best = np.nan_to_num(np.nanmax(np.where(np.isnan(found), -np.inf, found), axis=0, initial=0.0))
+    order = np.argsort(np.argsort(np.where(np.isnan(found), np.inf, -found), axis=0, kind="stable"), axis=0)
+    ranks = np.where(np.isnan(found), 0.0, 1.0 / (1.0 + order / 10.0))
+    signals = matrix.copy()
+    signals[:, searches] = found / np.where(best > 0, best, 1.0)
+    return np.nan_to_num(np.concatenate([signals, ranks], axis=1)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """The signals over one catalog."""
+
+    catalog: Catalog
+
+    def candidates(self, talk: Talk) -> Candidates:
+        """What each signal brings for a turn, and every signal for all of it."""
+        scores = self.scores(talk)
+        lists = {name: top(scores[name], DEPTH) for name in SEARCHES}
+        lists["popular"] = top(scores["popular"], POPULAR)
+        left_out = np.zeros(len(self.catalog), dtype=np.bool_)
+        left_out[talk.named] = True  # whoever names a title needs it no more
+        lists = {name: rows[~left_out[rows]] for name, rows in lists.items()}
+        rows = np.unique(np.concatenate([*lists.values(), np.empty(0, dtype=np.int64)]))
+        matrix = np.stack([scores[name][rows] for name in SIGNALS], axis=1).astype(np.float32)
+        return Candidates(rows, matrix, lists)
+
+    def scores(self, talk: Talk) -> dict[str, Scores]:
+        """Every signal for every item, each of shape (items,)."""
+        catalog = self.catalog
+        liked, disliked = talk.feeling("liked"), talk.feeling("disliked")
+        other = talk.feeling("seen", "mentioned")
+        unknown = np.full(len(catalog), np.nan, dtype=np.float32)
+        cf: Callable[[list[int]], Scores] = lambda rows: (  # noqa: E731
+            unknown if catalog.cf is None or not rows else catalog.cf.score(Query(liked=rows))
+        )
+        named = [*liked, *other]
+        return {
+            "liked": cf(liked),
+            "named": cf(other),
+            "disliked": cf(disliked),
+            "words": catalog.bm25.score(Query(text=talk.said)),
+            "words_last": catalog.bm25.score(Query(text=talk.last)),
+            "meaning": catalog.dense.score(Query(text=talk.said)),
+            "meaning_last": catalog.dense.score(Query(text=talk.last)),
+            "near": self._near(named[-NEIGHBOURS:]),
+            "asked": self._asked(talk.said),
+            "kinds": self._kinds(named),
+            "popular": np.log1p(catalog.popularity),
+            "lately": self._lately,
+            "rating": self._column("rating_mean"),
+            "year": self._years - np.nanmax(self._years) if np.isfinite(self._years).any() else self._years,
+            "era": self._era(named),
+        }
+
+    def _near(self, rows: Sequence[int]) -> Scores:
+        if not rows:
+            return np.full(len(self.catalog), np.nan, dtype=np.float32)
+        vectors = self.catalog.dense.vectors
+        return np.asarray(vectors @ np.nan_to_num(vectors[list(rows)]).mean(axis=0), dtype=np.float32)
+
+    def _asked(self, said: str) -> Scores:
+        words = set(tokenize(said))
+        wanted = [place for place, value in enumerate(self._vocabulary) if value <= words]
+        return np.asarray(self._values[:, wanted].sum(axis=1), dtype=np.float32)
+
+    def _kinds(self, rows: Sequence[int]) -> Scores:
+        if not rows or not len(self._vocabulary):
+            return np.full(len(self.catalog), np.nan, dtype=np.float32)
+        taste = self._values[list(rows)].mean(axis=0)
+        return np.asarray(self._values @ taste / max(float(taste.sum()), 1.0), dtype=np.float32)
+
+    def _era(self, rows: Sequence[int]) -> Scores:
+        known = self._years[list(rows)]
+        known = known[np.isfinite(known)]
+        return np.abs(self._years - (known.mean() if len(known) else np.nan)).astype(np.float32)
+
+    @cached_property
+    def _years(self) -> Scores:
+        """In decades; NaN where none is known."""
+        return self._column("year") / 10
+
+    @cached_property
+    def _lately(self) -> Scores:
+        found = self.catalog.interactions()
+        since = np.quantile(found["timestamp"], 0.9) if len(found["row"]) else 0
+        counts = np.bincount(found["row"][found["timestamp"] > since], minlength=len(self.catalog))
+        return np.log1p(counts).astype(np.float32)
+
+    def _column(self, name: str) -> Scores:
+        """A column of single numbers, NaN throughout where the catalog has none of that name."""
+        column = self.catalog.manifest.column(name)
+        if column is None or column.is_list or column.type not in ("integer", "number"):
+            return np.full(len(self.catalog), np.nan, dtype=np.float32)
+        return np.array([np.nan if value is None else value for value in self.catalog.values(name)], dtype=np.float32)
+
+    @cached_property
+    def _vocabulary(self) -> list[set[str]]:
+        """The words of each value of the enumerated columns."""
+        return [set(tokenize(value)) for column in self.catalog.manifest.enumerated() for value in column.values or ()]
+
+    @cached_property
+    def _values(self) -> Matrix:
+        """Which values each item has, shape (items, values of the enumerated columns)."""
+        blocks = []
+        for column in self.catalog.manifest.enumerated():
+            place = {value: index for index, value in enumerate(column.values or ())}
+            block = np.zeros((len(self.catalog), len(place)), dtype=np.float32)
+            for row, cell in enumerate(self.catalog.values(column.name)):
+                held = cell if isinstance(cell, list) else [cell]
+                block[row, [place[value] for value in held if value in place]] = 1.0
+            blocks.append(block)
+        return np.concatenate(blocks, axis=1) if blocks else np.zeros((len(self.catalog), 0), dtype=np.float32)
