@@ -4,8 +4,8 @@ Nothing here is learned. Titles and the feeling towards them are found in the te
 the replay file are not looked at.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from agent.recorded import Turn
 from agent.stance import Stance, stances
 from tools.catalog import Catalog
-from tools.mentions import find_mentions
+from tools.mentions import common_words, find_mentions
 from tools.scorer import Query, Rows, Scores, top
 from tools.text import tokenize
 
 WORDS = 600  # characters of what was said, from its end, that a search reads: what an embedding model can take in
 DEPTH = 200  # candidates that each signal brings
 POPULAR = 300  # and popularity
+LONGEST = 4  # words of a value that is looked for in what was said
 NEIGHBOURS = 6  # titles named last whose neighbours in meaning are looked for
 SEARCHES = ("liked", "named", "words", "words_last", "meaning", "meaning_last", "near")  # that bring candidates
 RANK = " rank"
@@ -34,6 +35,7 @@ SIGNALS = (
     "meaning_last",  # for the last message
     "near",  # similarity in meaning to the titles named, at most NEIGHBOURS
     "asked",  # values of the catalog's vocabularies that the person named and the item has
+    "names",  # values of its free lists (people, keywords) that the person said, rare ones counting more
     "kinds",  # share of the vocabulary values of the titles named that the item has
     "popular",  # log of the interactions
     "lately",  # log of the latest tenth of them
@@ -69,13 +71,19 @@ class Talk:
 
 @dataclass(frozen=True)
 class Candidates:
-    """`lists` are the rows that each signal brought, best first; `rows` all of them, each once; `matrix` (rows,
-    SIGNALS), NaN where a signal knows nothing.
+    """`lists` are the rows that each signal brought, best first. `rows` are all of them and those that were asked for
+    besides, each once; `matrix` is of shape (rows, SIGNALS), NaN where a signal knows nothing. `request` is the unit
+    vector of what was said.
     """
 
     rows: Rows
     matrix: Matrix
-    lists: dict[str, Rows] = field(default_factory=dict)
+    lists: dict[str, Rows]
+    request: NDArray[np.float32]
+
+    def brought(self) -> NDArray[np.bool_]:
+        """Which of the rows some signal brought, shape (rows,)."""
+        return np.isin(self.rows, np.concatenate(list(self.lists.values())))
 
 
 def hear(catalog: Catalog, turn: Turn) -> Talk:
@@ -112,38 +120,43 @@ class Listening:
 
     catalog: Catalog
 
-    def candidates(self, talk: Talk) -> Candidates:
-        """What each signal brings for a turn, and every signal for all of it."""
-        scores = self.scores(talk)
-        lists = {name: top(scores[name], DEPTH) for name in SEARCHES}
-        lists["popular"] = top(scores["popular"], POPULAR)
+    def candidates(self, talk: Talk, besides: Rows) -> Candidates:
+        """What each signal brings for a turn, and every signal for all of it and for the rows `besides`."""
+        request, last = self.catalog.dense.embed([talk.said, talk.last])
+        scores = self._scores(talk, request, last)
         left_out = np.zeros(len(self.catalog), dtype=np.bool_)
         left_out[talk.named] = True  # whoever names a title needs it no more
-        lists = {name: rows[~left_out[rows]] for name, rows in lists.items()}
-        rows = np.unique(np.concatenate([*lists.values(), np.empty(0, dtype=np.int64)]))
+        lists = {name: top(scores[name], DEPTH, ~left_out) for name in SEARCHES}
+        lists["popular"] = top(scores["popular"], POPULAR, ~left_out)
+        rows = np.unique(np.concatenate([*lists.values(), besides[~left_out[besides]]]))
         matrix = np.stack([scores[name][rows] for name in SIGNALS], axis=1).astype(np.float32)
-        return Candidates(rows, matrix, lists)
+        return Candidates(rows, matrix, lists, request)
 
-    def scores(self, talk: Talk) -> dict[str, Scores]:
+    def _scores(self, talk: Talk, request: NDArray[np.float32], last: NDArray[np.float32]) -> dict[str, Scores]:
         """Every signal for every item, each of shape (items,)."""
         catalog = self.catalog
-        liked, disliked = talk.feeling("liked"), talk.feeling("disliked")
-        other = talk.feeling("seen", "mentioned")
         unknown = np.full(len(catalog), np.nan, dtype=np.float32)
-        cf: Callable[[list[int]], Scores] = lambda rows: (  # noqa: E731
-            unknown if catalog.cf is None or not rows else catalog.cf.score(Query(liked=rows))
-        )
+        disliked, other = talk.feeling("disliked"), talk.feeling("seen", "mentioned")
+        liked = talk.feeling("liked")
         named = [*liked, *other]
+
+        def cf(rows: list[int]) -> Scores:
+            return unknown if catalog.cf is None or not rows else catalog.cf.score(Query(liked=rows))
+
+        def near(text: str, vector: NDArray[np.float32]) -> Scores:
+            return catalog.dense.vectors @ vector if text else unknown
+
         return {
             "liked": cf(liked),
             "named": cf(other),
             "disliked": cf(disliked),
             "words": catalog.bm25.score(Query(text=talk.said)),
             "words_last": catalog.bm25.score(Query(text=talk.last)),
-            "meaning": catalog.dense.score(Query(text=talk.said)),
-            "meaning_last": catalog.dense.score(Query(text=talk.last)),
+            "meaning": near(talk.said, request),
+            "meaning_last": near(talk.last, last),
             "near": self._near(named[-NEIGHBOURS:]),
             "asked": self._asked(talk.said),
+            "names": self._names(talk.said),
             "kinds": self._kinds(named),
             "popular": np.log1p(catalog.popularity),
             "lately": self._lately,
@@ -173,6 +186,27 @@ class Listening:
         known = self._years[list(rows)]
         known = known[np.isfinite(known)]
         return np.abs(self._years - (known.mean() if len(known) else np.nan)).astype(np.float32)
+
+    def _names(self, said: str) -> Scores:
+        scores = np.zeros(len(self.catalog), dtype=np.float32)
+        words = tokenize(said)
+        spans = {" ".join(words[at : at + size]) for size in range(1, LONGEST + 1) for at in range(len(words))}
+        for name in spans & self._named.keys():
+            rows = self._named[name]
+            scores[rows] += np.log(len(self.catalog) / len(rows))
+        return scores
+
+    @cached_property
+    def _named(self) -> dict[str, Rows]:
+        """Rows by the values of free lists, as words; everyday words are left out, they name nothing."""
+        held: dict[str, set[int]] = {}
+        for column in self.catalog.manifest.columns:
+            if column.type == "text" and column.is_list and column.values is None and "title" not in column.name:
+                for row, cell in enumerate(self.catalog.values(column.name)):
+                    for value in cell or ():
+                        held.setdefault(" ".join(tokenize(value)), set()).add(row)
+        everyday = common_words()
+        return {name: np.array(sorted(rows)) for name, rows in held.items() if name and name not in everyday}
 
     @cached_property
     def _years(self) -> Scores:
