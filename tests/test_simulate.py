@@ -18,7 +18,7 @@ from agent.memory import Exchange, Session
 from agent.messages import LEAVE, Heard
 from agent.plan import Plan
 from agent.settings import Settings
-from eval.agenda import AgendaUser
+from eval.agenda import PATIENCE, AgendaUser
 from eval.dialogue import Stage
 from eval.leaks import Outside, Titles, leaks
 from eval.model_user import ModelUser
@@ -154,7 +154,8 @@ def test_the_agenda_refuses_what_it_sees_and_praises_what_fits(crowd: Catalog) -
     said = user.say([Heard("hi", "Here.", picks(crowd, free[:5]))])
     assert str(crowd.titles[free[0]]) in said
     seen = Heard("hi", "Here.", picks(crowd, has[:5]))
-    assert user.say([seen] * 3).endswith(LEAVE)
+    assert not user.say([seen] * (PATIENCE["knows"] - 1)).endswith(LEAVE)
+    assert user.say([seen] * PATIENCE["knows"]).endswith(LEAVE)
 
 
 def test_a_vague_person_names_nothing_at_first_and_a_mind_changes(persons: list[Person]) -> None:
