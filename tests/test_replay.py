@@ -75,7 +75,7 @@ def test_a_perfect_and_a_shuffled_ranking(tiny_catalog: Catalog, tmp_path: Path)
 def test_gold_that_was_named_is_taken_out(tiny_catalog: Catalog, tmp_path: Path) -> None:
     found = replay(tiny_catalog, tmp_path, 1)
     record = replay_dialogue(
-        tiny_catalog, found, {"popularity": lambda _: Ranked(np.arange(40))}, None, list(found.turns)
+        tiny_catalog, found, {"popularity": lambda _: Ranked(np.arange(40, dtype=np.int64))}, None, list(found.turns)
     )
     first, second = record["turns"]
     assert first["rows"]["popularity"]["places"] == [1]  # rows 0 was named, row 1 is wanted
@@ -86,9 +86,9 @@ def test_gold_that_was_named_is_taken_out(tiny_catalog: Catalog, tmp_path: Path)
 def test_a_row_less_a_part_is_paired_with_its_whole(tiny_catalog: Catalog, tmp_path: Path) -> None:
     found = replay(tiny_catalog, tmp_path, 20)
     rankers = {
-        "popularity": lambda _: Ranked(np.arange(40)),
-        "x": lambda _: Ranked(np.arange(40)[::-1], {"half": np.arange(20)}),
-        "x without y": lambda _: Ranked(np.arange(40)[::-1]),
+        "popularity": lambda _: Ranked(np.arange(40, dtype=np.int64)),
+        "x": lambda _: Ranked(np.arange(40, dtype=np.int64)[::-1], {"half": np.arange(20, dtype=np.int64)}),
+        "x without y": lambda _: Ranked(np.arange(40, dtype=np.int64)[::-1]),
     }
     figures = results([
         {"id": name} | replay_dialogue(tiny_catalog, found, rankers, None, held)
