@@ -49,7 +49,6 @@ INSTALL: Mapping[str, str] = {
     "recbole": "python -m venv rb && rb/bin/pip install recbole 'numpy<2' 'pandas<2.2' 'scipy<1.12', then"
     " --python recbole=rb/bin/python",
 }
-Likes = csr_matrix
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def run_cf(asked: Asked) -> None:
     print_results(config, figures)
 
 
-def all_likes(catalog: Catalog) -> Likes:
+def all_likes(catalog: Catalog) -> csr_matrix:
     """People x items, 1 where someone liked an item; a like is what the CF tool takes for one."""
     people = histories(catalog)
     rows = np.concatenate([np.full(len(one.likes), place) for place, one in enumerate(people)])
@@ -97,7 +96,7 @@ def all_likes(catalog: Catalog) -> Likes:
     return csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, items)), shape=(len(people), len(catalog)))
 
 
-def split(likes: Likes, share: float, seed: int) -> tuple[Likes, Likes]:
+def split(likes: csr_matrix, share: float, seed: int) -> tuple[csr_matrix, csr_matrix]:
     """Two matrices of the same shape: what may be learned from, and a share of all likes drawn at random."""
     found = likes.tocoo()
     held = np.random.default_rng(seed).random(found.nnz) < share
@@ -106,7 +105,7 @@ def split(likes: Likes, share: float, seed: int) -> tuple[Likes, Likes]:
     return learned, out
 
 
-def measure(name: str, train: Likes, test: Likes, asked: Asked) -> Record:
+def measure(name: str, train: csr_matrix, test: csr_matrix, asked: Asked) -> Record:
     """One filter: the setting that is best on a part of `train`, fitted on all of it; or why it is `missing`."""
     grid, tried = GRIDS[name], list[dict[str, Any]]()
     best = grid[0]
@@ -133,7 +132,7 @@ def measure(name: str, train: Likes, test: Likes, asked: Asked) -> Record:
     }
 
 
-def fit(name: str, settings: Mapping[str, Any], likes: Likes, asked: Asked) -> dict[str, NDArray[Any]] | str:
+def fit(name: str, settings: Mapping[str, Any], likes: csr_matrix, asked: Asked) -> dict[str, NDArray[Any]] | str:
     """What cf_rivals measured, or the install line where the library is missing. Raises UsherError for a failure."""
     library, _ = cf_rivals.FITS[name]
     python = asked.pythons.get(library, sys.executable)
@@ -161,7 +160,7 @@ def fit(name: str, settings: Mapping[str, Any], likes: Likes, asked: Asked) -> d
             return {key: held[key] for key in held.files}
 
 
-def judge(lists: NDArray[np.int64], test: Likes) -> Floats:
+def judge(lists: NDArray[np.int64], test: csr_matrix) -> Floats:
     """FIGURES of each person with a held-out like, shape (people, figures)."""
     found = []
     for row in np.flatnonzero(np.diff(test.indptr)):
