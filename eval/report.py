@@ -81,7 +81,10 @@ def _about(config: Mapping[str, Any], results: Mapping[str, Any]) -> str:
         shown["leaks"] = f"{len(results['leaks'])} hidden titles known to a user; {results['left_out']} people left out"
     rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in shown.items())
     whole = escape(json.dumps(config, indent=2, ensure_ascii=False))
-    return f"<table>{rows}</table><details><summary>Settings and versions</summary><pre>{whole}</pre></details>"
+    return (
+        f'<table class="about">{rows}</table>'
+        + f"<details><summary>Settings and versions</summary><pre>{whole}</pre></details>"
+    )
 
 
 def _simulated(results: Mapping[str, Any]) -> Iterator[str]:
@@ -117,7 +120,7 @@ def _simulated_plots(rows: Mapping[str, Any]) -> Iterator[str]:
         for row, found in rows.items()
         if found["seconds"]
     }
-    yield bars("Time of a turn", seconds, ["median", "95th percentile"], "ms")
+    yield bars("Milliseconds of a turn", seconds, ["median", "95th percentile"])
 
 
 def _replayed(results: Mapping[str, Any]) -> Iterator[str]:
