@@ -111,7 +111,7 @@ def features(matrix: Matrix) -> Matrix:
     ranks = np.where(np.isnan(found), 0.0, 1.0 / (1.0 + order / 10.0))
     signals = matrix.copy()
     signals[:, searches] = found / np.where(best > 0, best, 1.0)
-    return np.nan_to_num(np.concatenate([signals, ranks], axis=1)).astype(np.float32)
+    return np.asarray(np.nan_to_num(np.concatenate([signals, ranks], axis=1)), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,8 @@ class Listening:
             return unknown if catalog.cf is None or not rows else catalog.cf.score(Query(liked=rows))
 
         def near(text: str, vector: NDArray[np.float32]) -> Scores:
-            return catalog.dense.vectors @ vector if text else unknown
+            scores: Scores = np.asarray(catalog.dense.vectors @ vector, dtype=np.float32)
+            return scores if text else unknown
 
         return {
             "liked": cf(liked),
@@ -211,7 +212,7 @@ class Listening:
     @cached_property
     def _years(self) -> Scores:
         """In decades; NaN where none is known."""
-        return self._column("year") / 10
+        return self._column("year") / np.float32(10)
 
     @cached_property
     def _lately(self) -> Scores:
