@@ -92,7 +92,7 @@ class Stage:
             "items": shown,
             "outside": [
                 *(pick.name for pick in picks if self.catalog.row_of(pick.item.item_id) is None),
-                *self._outside.named(done.reply, said),
+                *self._outside.named(done.reply, "\n".join([said, *(str(item["line"]) for item in shown)])),
             ],
             "unsupported": unsupported(checker, done.reply) if done.picks else [],
             "tokens": tokens,
