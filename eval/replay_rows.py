@@ -23,9 +23,9 @@ FEATURES = (*SIGNALS, *MEMORIES)
 # What a row of the learned fusion goes without.
 PARTS: Mapping[str, tuple[str, ...]] = {
     "learned fusion without CF": ("liked", "named", "disliked"),
-    "learned fusion without text search": ("words", "words_last", "meaning", "meaning_last", "asked", "names"),
-    "learned fusion without neighbours": ("near", "kinds", "era"),
-    "learned fusion without popularity": ("popular", "lately", "rating", "year"),
+    "learned fusion without text search": ("words", "meaning", "meaning_last", "asked", "leaning", "names"),
+    "learned fusion without neighbours": ("near", "kinds", "era", "modern"),
+    "learned fusion without popularity": ("popular", "unled", "lately", "rating", "year", "new"),
     "learned fusion without other dialogues": MEMORIES,
 }
 

@@ -4,9 +4,10 @@ Nothing here is learned. Titles and the feeling towards them are found in the te
 the replay file are not looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,29 +22,32 @@ from tools.text import tokenize
 WORDS = 600  # characters of what was said, from its end, that a search reads: what an embedding model can take in
 DEPTH = 200  # candidates that each signal brings
 POPULAR = 300  # and popularity
+NEW = 2  # years
 LONGEST = 4  # words of a value that is looked for in what was said
 NEIGHBOURS = 6  # titles named last whose neighbours in meaning are looked for
-SEARCHES = ("liked", "named", "words", "words_last", "meaning", "meaning_last", "near")  # that bring candidates
+SEARCHES = ("liked", "named", "words", "meaning", "meaning_last", "near")  # that bring candidates
 RANK = " rank"
 SIGNALS = (
     "liked",  # cf_recommend: folded in from the titles the person likes
     "named",  # from the other titles that came up
     "disliked",  # from those the person dislikes
-    "words",  # bm25_search for all the person said, titles taken out
-    "words_last",  # for the last message
-    "meaning",  # dense_search for all the person said
-    "meaning_last",  # for the last message
+    "words",  # bm25_search for what the person said, titles taken out
+    "meaning",  # dense_search for it
+    "meaning_last",  # dense_search for the last message
     "near",  # similarity in meaning to the titles named, at most NEIGHBOURS
-    "asked",  # values of the catalog's vocabularies that the person named and the item has
+    "asked",  # share of the vocabulary values that the person said which the item has
+    "leaning",  # how near in meaning to what was said the item's vocabulary values are
     "names",  # values of its free lists (people, keywords) that the person said, rare ones counting more
-    "kinds",  # share of the vocabulary values of the titles named that the item has
+    "kinds",  # cosine of its vocabulary values with those of the titles named
     "popular",  # log of the interactions
-    "lately",  # log of the latest tenth of them
+    "unled",  # the same, where no title was named that could lead elsewhere
+    "lately",  # log of the latest tenth of the interactions
     "rating",  # mean rating
     "year",  # decades before the catalog's newest item
+    "new",  # 1 for items of the catalog's last NEW years
     "era",  # decades from the mean year of the titles named
+    "modern",  # year times the mean year of the titles named, both from the mean year of the interactions
 )
-
 FEATURES = (*SIGNALS, *(f"{name}{RANK}" for name in SEARCHES))
 
 Matrix = NDArray[np.float32]  # (candidates, signals)
@@ -140,6 +144,9 @@ class Listening:
         liked = talk.feeling("liked")
         named = [*liked, *other]
 
+        popular: Scores = np.log1p(catalog.popularity)
+        newest, taste = _of_known(np.max, self._years), _of_known(np.mean, self._years[named])
+
         def cf(rows: list[int]) -> Scores:
             return unknown if catalog.cf is None or not rows else catalog.cf.score(Query(liked=rows))
 
@@ -152,18 +159,21 @@ class Listening:
             "named": cf(other),
             "disliked": cf(disliked),
             "words": catalog.bm25.score(Query(text=talk.said)),
-            "words_last": catalog.bm25.score(Query(text=talk.last)),
             "meaning": near(talk.said, request),
             "meaning_last": near(talk.last, last),
             "near": self._near(named[-NEIGHBOURS:]),
             "asked": self._asked(talk.said),
+            "leaning": self._leaning(request) if talk.said else unknown,
             "names": self._names(talk.said),
             "kinds": self._kinds(named),
-            "popular": np.log1p(catalog.popularity),
+            "popular": popular,
+            "unled": np.zeros_like(popular) if named else popular,
             "lately": self._lately,
             "rating": self._column("rating_mean"),
-            "year": self._years - np.nanmax(self._years) if np.isfinite(self._years).any() else self._years,
-            "era": self._era(named),
+            "year": self._years - newest,
+            "new": np.asarray(self._years > newest - NEW / 10, dtype=np.float32),
+            "era": np.abs(self._years - taste),
+            "modern": (self._years - self._middle) * (taste - self._middle),
         }
 
     def _near(self, rows: Sequence[int]) -> Scores:
@@ -174,19 +184,20 @@ class Listening:
 
     def _asked(self, said: str) -> Scores:
         words = set(tokenize(said))
-        wanted = [place for place, value in enumerate(self._vocabulary) if value <= words]
-        return np.asarray(self._values[:, wanted].sum(axis=1), dtype=np.float32)
+        wanted = [place for place, value in enumerate(self._vocabulary) if set(tokenize(value)) <= words]
+        return np.asarray(self._values[:, wanted].sum(axis=1) / max(len(wanted), 1), dtype=np.float32)
+
+    def _leaning(self, request: NDArray[np.float32]) -> Scores:
+        if not self._vocabulary:
+            return np.full(len(self.catalog), np.nan, dtype=np.float32)
+        likeness = self._vocabulary_vectors @ request
+        return np.asarray(self._unit_values @ (likeness - likeness.mean()), dtype=np.float32)
 
     def _kinds(self, rows: Sequence[int]) -> Scores:
-        if not rows or not len(self._vocabulary):
+        if not rows or not self._vocabulary:
             return np.full(len(self.catalog), np.nan, dtype=np.float32)
-        taste = self._values[list(rows)].mean(axis=0)
-        return np.asarray(self._values @ taste / max(float(taste.sum()), 1.0), dtype=np.float32)
-
-    def _era(self, rows: Sequence[int]) -> Scores:
-        known = self._years[list(rows)]
-        known = known[np.isfinite(known)]
-        return np.abs(self._years - (known.mean() if len(known) else np.nan)).astype(np.float32)
+        taste = self._values[list(rows)].sum(axis=0)
+        return np.asarray(self._unit_values @ taste / max(float(np.linalg.norm(taste)), 1.0), dtype=np.float32)
 
     def _names(self, said: str) -> Scores:
         scores = np.zeros(len(self.catalog), dtype=np.float32)
@@ -229,9 +240,23 @@ class Listening:
         return np.array([np.nan if value is None else value for value in self.catalog.values(name)], dtype=np.float32)
 
     @cached_property
-    def _vocabulary(self) -> list[set[str]]:
-        """The words of each value of the enumerated columns."""
-        return [set(tokenize(value)) for column in self.catalog.manifest.enumerated() for value in column.values or ()]
+    def _middle(self) -> np.float32:
+        return _of_known(np.mean, np.repeat(self._years, self.catalog.popularity.astype(np.int64)))
+
+    @cached_property
+    def _vocabulary(self) -> list[str]:
+        """The values of the enumerated columns."""
+        return [value for column in self.catalog.manifest.enumerated() for value in column.values or ()]
+
+    @cached_property
+    def _vocabulary_vectors(self) -> NDArray[np.float32]:
+        return self.catalog.dense.embed(self._vocabulary)
+
+    @cached_property
+    def _unit_values(self) -> Matrix:
+        """_values with rows of unit length, zeros where an item has none."""
+        lengths = np.linalg.norm(self._values, axis=1, keepdims=True)
+        return np.asarray(self._values / np.maximum(lengths, 1.0), dtype=np.float32)
 
     @cached_property
     def _values(self) -> Matrix:
@@ -245,3 +270,9 @@ class Listening:
                 block[row, [place[value] for value in held if value in place]] = 1.0
             blocks.append(block)
         return np.concatenate(blocks, axis=1) if blocks else np.zeros((len(self.catalog), 0), dtype=np.float32)
+
+
+def _of_known(of: Callable[[Scores], np.floating[Any]], values: Scores) -> np.float32:
+    """Mean or maximum of the known values, NaN without any."""
+    known = values[np.isfinite(values)]
+    return np.float32(of(known)) if len(known) else np.float32(np.nan)
