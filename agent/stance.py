@@ -7,6 +7,7 @@ A person's feeling is read from the words of the sentence around a title, in Eng
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from tools.catalog import Catalog
@@ -32,6 +33,7 @@ _FOND = re.compile(
     r"best|fans?|funny|hilarious|perfect|wonderful|brilliant|classics?|similar to|such as|along the lines of)\b"
 )
 _SEEN = re.compile(r"\b(?:saw|seen|watched|watching|read|finished)\b")
+_LISTED = re.compile(r"[\s,/&\"'\u201c\u201d]*(?:\b(?:and|or|nor)\b)?[\s\"'\u201c\u201d]*")  # between titles of a list
 _BACK = re.compile(r"\b(?:it|that|this|those|them|these|one|both|all|two)\b")
 
 
@@ -68,15 +70,18 @@ def stances(catalog: Catalog, messages: Sequence[tuple[Role, str]]) -> list[Stan
 
 
 def feeling_towards(text: str, mentions: Sequence[Mention], place: int) -> Feeling:
-    """The feeling towards the title at `place` among the mentions of a text: what stands between it and its neighbours
-    within its sentence. A title that a person names without more counts as liked: it says what they want.
+    """The feeling towards the title at `place` among the mentions of a text: what stands before and after it, or before
+    and after the list of titles that it is one of, up to other titles and within the sentence. A title that a person
+    names without more counts as liked: it says what they want.
     """
-    lowered, here = text.lower(), mentions[place]
-    start = mentions[place - 1].end if place else 0
-    end = mentions[place + 1].start if place + 1 < len(mentions) else len(lowered)
-    before, after = _SENTENCE.split(lowered[start : here.start])[-1], _SENTENCE.split(lowered[here.end : end])[0]
-    if place and not re.search(r"\w{4}", before):  # one of several: "I hated A and B"
-        before = _SENTENCE.split(lowered[: mentions[place - 1].start])[-1] + before
+    lowered, first, last = text.lower(), place, place
+    gaps = [lowered[one.end : other.start] for one, other in pairwise(mentions)]
+    while first and _LISTED.fullmatch(gaps[first - 1]):
+        first -= 1
+    while last < len(gaps) and _LISTED.fullmatch(gaps[last]):
+        last += 1
+    before = _SENTENCE.split(gaps[first - 1] if first else lowered[: mentions[first].start])[-1]
+    after = _SENTENCE.split(gaps[last] if last < len(gaps) else lowered[mentions[last].end :])[0]
     if _UNSEEN.search(before):
         return "mentioned"
     if _DISLIKED.search(before):

@@ -1,17 +1,11 @@
 """`usher eval`: replay, simulate, planner, ranker, cf, requests, bench, fuzz."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure.")
-
-
-def _not_built(name: str) -> None:
-    print(f"usher: eval {name} is not built yet", file=sys.stderr)
-    raise typer.Exit(2)
 
 
 @cli.command()
@@ -158,6 +152,32 @@ def ranker(
 
 
 @cli.command()
-def cf() -> None:
-    """Compare the CF tool with other libraries."""
-    _not_built("cf")
+def cf(
+    catalog: Annotated[Path, typer.Option(help="Folder of a built catalog.", envvar="USHER_CATALOG")] = Path("catalog"),
+    out: Annotated[Path, typer.Option(help="Folder of the run; a killed run goes on there.")] = Path("runs/cf"),
+    row: Annotated[
+        list[str] | None, typer.Option(help="One filter; may be given several times; all of them when not given.")
+    ] = None,
+    python: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="LIBRARY=PATH: an interpreter that has the library (implicit, lenskit, recbole). LensKit and RecBole"
+            " pin older versions than this project's."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 1,
+) -> None:
+    """Compare the CF tool with other libraries on one split."""
+    from eval.cf import GRIDS, INSTALL, Asked, run_cf
+
+    if unknown := [name for name in row or [] if name not in GRIDS]:
+        raise typer.BadParameter(f"{unknown[0]}: is none of {', '.join(GRIDS)}", param_hint="--row")
+    pythons = {}
+    for given in python or []:
+        name, equals, path = given.partition("=")
+        if not (equals and path and name in INSTALL):
+            raise typer.BadParameter(
+                f"{given}: wants LIBRARY=PATH with one of {', '.join(INSTALL)}", param_hint="--python"
+            )
+        pythons[name] = path
+    run_cf(Asked(catalog, out, tuple(row or GRIDS), pythons, seed))

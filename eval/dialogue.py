@@ -92,7 +92,7 @@ class Stage:
             "items": shown,
             "outside": [
                 *(pick.name for pick in picks if self.catalog.row_of(pick.item.item_id) is None),
-                *self._outside.named(done.reply, said),
+                *self._outside.named(_unshown(done), "\n".join([said, *(str(item["line"]) for item in shown)])),
             ],
             "unsupported": unsupported(checker, done.reply) if done.picks else [],
             "tokens": tokens,
@@ -198,6 +198,14 @@ def unsupported(checker: Checker, reply: str) -> list[str]:
     for line in reply.splitlines():
         found += checker.unsupported(line) if line.startswith("- ") else checker.check(line)
     return found
+
+
+def _unshown(done: Done) -> str:
+    """The reply without the items shown, whose titles may be written in ways that no rule foresees."""
+    reply = done.reply
+    for pick in sorted(done.picks, key=lambda pick: -len(pick.name)):
+        reply = reply.replace(pick.name, " ").replace(pick.item.title, " ")
+    return reply
 
 
 def _last(read: str, said: str) -> Record:

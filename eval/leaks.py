@@ -71,11 +71,16 @@ def leaks(record: Mapping[str, Any], titles: Titles) -> Iterator[Leak]:
     for item_id in sorted(titles.named(given)):
         yield Leak(record["id"], 1, "given", item_id)
     known: set[str] = set()
+    shown: list[str] = []  # titles, longest first: one that begins with a hidden title does not name that
     for number, turn in enumerate(record["turns"], start=1):
         for where in ("read", "said"):
-            for item_id in sorted(titles.named(turn[where]) - known):
+            text = turn[where]
+            for title in shown:
+                text = text.replace(title, " ")
+            for item_id in sorted(titles.named(text) - known):
                 yield Leak(record["id"], number, where, item_id)
         known |= {item["item_id"] for item in turn["items"]}
+        shown = sorted({*shown, *(item["title"] for item in turn["items"])}, key=len, reverse=True)
         known |= titles.named("\n".join([turn["reply"], *(item["line"] for item in turn["items"])]))
 
 
@@ -85,13 +90,13 @@ class Outside:
 
     catalog: Catalog
 
-    def named(self, reply: str, said: str = "") -> list[str]:
+    def named(self, reply: str, given: str = "") -> list[str]:
         """What stands in the reply as a title does, before a year in brackets or in quotes, and is no item's.
 
-        What the person themselves said in quotes may be repeated.
+        What was `given`, by the person or in the texts of the items shown, may be repeated.
         """
         found = [match["title"].strip(' "“”-*') for match in (*_DATED.finditer(reply), *_QUOTED.finditer(reply))]
-        return [title for title in dict.fromkeys(found) if not self._has(title) and fold(title) not in fold(said)]
+        return [title for title in dict.fromkeys(found) if not self._has(title) and fold(title) not in fold(given)]
 
     def _has(self, title: str) -> bool:
         """Whether the text is a title, or ends in one after words of the sentence: "I would take Heat" is Heat."""

@@ -73,7 +73,7 @@ def paired(records: Sequence[Record], reference: Sequence[Record]) -> Measures:
         pairs = [
             (ours, theirs)
             for record in records
-            if (ours := record["shares"][name]) and (theirs := held.get(record["person"], {}).get(name))
+            if (ours := record["shares"].get(name)) and (theirs := held.get(record["person"], {}).get(name))
         ]
         if pairs:
             first, second = (np.array([hit / tried for hit, tried in side]) for side in zip(*pairs, strict=True))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import ceil, floor, log10
 
 # Okabe and Ito 2008, without yellow, which is too pale on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f", "#8c564b", "#332288")
@@ -28,10 +29,10 @@ class Point:
 Series = Mapping[str, Sequence[Point | None]]  # by name, a point for each label; None where there is nothing
 
 
-def lines(title: str, series: Series, labels: Sequence[str], unit: str = "") -> str:
+def lines(title: str, series: Series, labels: Sequence[str]) -> str:
     """A line for each series with its intervals as bands; the legend is ordered by the last values."""
     scale = _Scale.of(series)
-    parts = [scale.axes(unit)]
+    parts = [scale.axes()]
     for place, label in enumerate(labels):
         parts.append(_text(_x(place, len(labels)), HEIGHT - BOTTOM + 18, label, "middle"))
     for number, (name, points) in enumerate(series.items()):
@@ -51,10 +52,10 @@ def lines(title: str, series: Series, labels: Sequence[str], unit: str = "") -> 
     return _figure(title, [*parts, *_legend(series)], HEIGHT)
 
 
-def bars(title: str, series: Series, labels: Sequence[str], unit: str = "") -> str:
+def bars(title: str, series: Series, labels: Sequence[str]) -> str:
     """Groups of bars, a group for each label and a bar in it for each series, with intervals as whiskers."""
     scale = _Scale.of(series)
-    parts = [scale.axes(unit)]
+    parts = [scale.axes()]
     slot = (WIDTH - LEFT - RIGHT) / max(len(labels), 1)
     width = min(0.8 * slot / max(len(series), 1), 36)
     for place, label in enumerate(labels):
@@ -82,25 +83,29 @@ def bars(title: str, series: Series, labels: Sequence[str], unit: str = "") -> s
 
 @dataclass(frozen=True)
 class _Scale:
-    """The vertical axis: from `low`, which is 0 or below, to `high`."""
+    """The vertical axis: whole steps of a round size, from 0 or below to above the highest."""
 
     low: float
     high: float
+    step: float
 
     @classmethod
     def of(cls, series: Series) -> "_Scale":
         held = [end for points in series.values() for point in points if point for end in (point.low, point.high)]
         low, high = min([0.0, *held]), max([0.0, *held])
-        return cls(low, high if high > low else low + 1.0)
+        rough = (high - low) / TICKS or 0.25
+        unit = 10.0 ** floor(log10(rough))
+        step = unit * next(size for size in (1, 2, 2.5, 5, 10) if size * unit >= rough * 0.999)
+        return cls(step * floor(low / step), step * max(ceil(high / step - 1e-9), floor(low / step) + 1), step)
 
     def y(self, value: float) -> float:
         share = (value - self.low) / (self.high - self.low)
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
-    def axes(self, unit: str) -> str:
-        parts = [_text(4, TOP + 4, unit, "start")] if unit else []
-        for tick in range(TICKS + 1):
-            value = self.low + (self.high - self.low) * tick / TICKS
+    def axes(self) -> str:
+        parts = []
+        for tick in range(round((self.high - self.low) / self.step) + 1):
+            value = self.low + self.step * tick
             y = self.y(value)
             parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
             parts.append(_text(LEFT - 6, y + 4, _number(value), "end"))

@@ -51,7 +51,7 @@ class Recommender(Protocol):
 
 @dataclass(frozen=True)
 class ToolsRow:
-    """The named tools over all the person said, their lists fused; `shown` items a turn and a plain reply."""
+    """The named tools over all the person said, their lists fused, then popularity; `shown` items a turn."""
 
     catalog: Catalog
     tools: tuple[str, ...]
@@ -66,7 +66,11 @@ class ToolsRow:
         profile = session.profile if "cf_recommend" in self.tools else Profile()
         trace = tuple(run_calls(self.catalog, plan, profile, pool))
         rows, scores = fuse(pool, self.catalog.popularity)
-        picks = tuple(gather(self.catalog, rows[: self.shown], list(scores[: self.shown]), []))
+        popular, _ = fuse(Pool(pool.allowed, pool.excluded), self.catalog.popularity)
+        found = dict.fromkeys([*rows.tolist(), *popular.tolist()])  # a search that finds little is filled up
+        kept = list(found)[: self.shown]
+        held = [*scores.tolist(), *[0.0] * self.shown][: len(kept)]
+        picks = tuple(gather(self.catalog, kept, held, []))
         return _done(self.catalog, session, Done("", plan, picks, trace=trace), text), None
 
     def _hear(self, session: Session, text: str) -> None:

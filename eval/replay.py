@@ -117,7 +117,7 @@ def _rankers(
     if "tools" in asked.groups:
         rankers |= tool_rows(catalog, heard)
     if "learned" in asked.groups:
-        memory = Memory.of(catalog, turns, np.stack([heard[turn.id].request for turn in turns]))
+        memory = Memory.of(catalog, turns, np.stack([heard[turn.id].candidates.request for turn in turns]))
         rankers |= learned_rows(catalog, heard, {turn.id: replay.gold(turn) for turn in turns}, memory)
     return rankers
 

@@ -31,17 +31,14 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
 QUERY = 300  # characters that a search takes
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Told:
     """An engine whose planner says what it is told; a model of `engine` ranks unless `ranks` is false."""
 
     engine: Engine
     plan: str
     ranks: bool = True
-
-    @property
-    def name(self) -> str:
-        return self.engine.name
+    name: str = "told"
 
     def stream(self, request: Request) -> Iterator[str]:
         if request.role == "planner":

@@ -124,17 +124,17 @@ def print_results(config: Mapping[str, Any], figures: Mapping[str, Any]) -> None
         _table(f"{said} ({next(iter(rows.values()))['MRR']['n']} turns)", rows)
     print("\nshare of the gold left after each step (mean items)")
     for name, steps in figures.get("funnel", {}).items():
-        print(f"{name:<38}" + "  ".join(f"{one['step']} {one['recall']:.3f} ({one['items']:g})" for one in steps))
+        print(f"{name:<42}" + "  ".join(f"{one['step']} {one['recall']:.3f} ({one['items']:g})" for one in steps))
     print("\npaired differences")
     for name, found in figures.get("differences", {}).items():
         cells = "  ".join(f"{figure} {_cell(found[figure], '+')}" for figure in PAIRED)
-        print(f"{name:<38} less {found['less']:<16} {cells}")
+        print(f"{name:<42} less {found['less']:<16} {cells}")
 
 
 def _table(said: str, rows: Mapping[str, Any]) -> None:
-    print(f"\n{said:<38}" + "".join(f"{figure:>20}" for figure in FIGURES))
+    print(f"\n{said:<42}" + "".join(f"{figure:>20}" for figure in FIGURES))
     for name, found in rows.items():
-        print(f"{name:<38}" + "".join(f"{_cell(found[figure]):>20}" for figure in FIGURES))
+        print(f"{name:<42}" + "".join(f"{_cell(found[figure]):>20}" for figure in FIGURES))
 
 
 def _cell(estimate: Mapping[str, float], sign: str = "") -> str:

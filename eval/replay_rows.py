@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agent.pool import Pool, fuse
@@ -24,9 +23,9 @@ FEATURES = (*SIGNALS, *MEMORIES)
 # What a row of the learned fusion goes without.
 PARTS: Mapping[str, tuple[str, ...]] = {
     "learned fusion without CF": ("liked", "named", "disliked"),
-    "learned fusion without text search": ("words", "words_last", "meaning", "meaning_last", "asked"),
-    "learned fusion without neighbours": ("near", "kinds", "era"),
-    "learned fusion without popularity": ("popular", "lately", "rating", "year"),
+    "learned fusion without text search": ("words", "meaning", "meaning_last", "asked", "leaning", "names"),
+    "learned fusion without neighbours": ("near", "kinds", "era", "modern"),
+    "learned fusion without popularity": ("popular", "unled", "lately", "rating", "year", "new"),
     "learned fusion without other dialogues": MEMORIES,
 }
 
@@ -44,24 +43,24 @@ Ranker = Callable[[str], Ranked]  # by the id of a turn
 
 @dataclass(frozen=True)
 class Heard:
-    """A turn as the tools see it: `request` is the unit vector of what was said."""
+    """A turn as the tools see it."""
 
     talk: Talk
     candidates: Candidates
-    request: NDArray[np.float32]
 
     @property
     def fold(self) -> int:
         return fold_of(self.talk.dialogue)
 
 
-def listen(catalog: Catalog, turns: Iterable[Turn]) -> dict[str, Heard]:
-    """What the tools say of each turn, by its id."""
-    listening = Listening(catalog)
+def listen(catalog: Catalog, turns: Sequence[Turn]) -> dict[str, Heard]:
+    """What the tools say of each turn, by its id, and of all that was ever suggested: other dialogues may bring it."""
+    suggested = {row for turn in turns for item_id in turn.gold if (row := catalog.row_of(item_id)) is not None}
+    besides, listening = np.array(sorted(suggested), dtype=np.int64), Listening(catalog)
     heard = {}
-    for turn in tqdm(list(turns), desc="signals", dynamic_ncols=True):
+    for turn in tqdm(turns, desc="signals", dynamic_ncols=True):
         talk = hear(catalog, turn)
-        heard[turn.id] = Heard(talk, listening.candidates(talk), catalog.dense.embed([talk.said])[0])
+        heard[turn.id] = Heard(talk, listening.candidates(talk, besides))
     return heard
 
 
@@ -75,10 +74,10 @@ def tool_rows(catalog: Catalog, heard: Mapping[str, Heard]) -> dict[str, Ranker]
         lists = [one.candidates.lists[name] for name in SEARCHES]
         none = np.zeros(len(catalog), dtype=np.bool_)
         rows, _ = fuse(Pool(~none, none, [rows for rows in lists if len(rows)]), catalog.popularity)
-        return Ranked(rows, {"candidates": one.candidates.rows} | cuts(rows))
+        return Ranked(rows, {"candidates": one.candidates.rows[one.candidates.brought()]} | cuts(rows))
 
     ranked: dict[str, Callable[[Heard], Ranked]] = {
-        "popularity": lambda _: Ranked(np.arange(len(catalog))),
+        "popularity": lambda _: Ranked(np.arange(len(catalog), dtype=np.int64)),
         "BM25": partial(of_list, "words"),
         "dense": partial(of_list, "meaning"),
         "EASE": lambda one: Ranked(_best_first(_folded_in(catalog, one.talk))),
@@ -104,12 +103,12 @@ def learned_rows(
     cases = [_cases(catalog, heard.values(), gold, memory, fold) for fold in range(FOLDS)]
 
     def popular(one: Heard) -> Ranked:
-        return Ranked(_best_first(memory.signals(one.talk, one.request, one.fold)[:, 0]))
+        return Ranked(_best_first(memory.signals(one.talk, one.candidates.request, one.fold)[:, 0]))
 
     def learned(fusions: Sequence[Fusion], kept: Sequence[int], one: Heard) -> Ranked:
-        features = _features(one, memory, one.fold)[:, kept]
-        rows = one.candidates.rows[np.argsort(-fusions[one.fold].score(features), kind="stable")]
-        return Ranked(rows, {"candidates": one.candidates.rows} | cuts(rows))
+        rows, matrix = _features(one, memory, one.fold)
+        ranked = rows[np.argsort(-fusions[one.fold].score(matrix[:, kept]), kind="stable")]
+        return Ranked(ranked, {"candidates": rows} | cuts(ranked))
 
     rows = {"popularity in other dialogues": _by_turn(catalog, heard, popular)}
     bar = tqdm({"learned fusion": (), **PARTS}.items(), desc="fusions", dynamic_ncols=True)
@@ -133,16 +132,18 @@ def _cases(
     for one in heard:
         if one.fold != fold:
             wanted = [row for item_id in gold[one.talk.id] if (row := catalog.row_of(item_id)) is not None]
-            whole = Case(_features(one, memory, fold), np.isin(one.candidates.rows, wanted))
-            if whole.wanted.any():
-                cases.append(thinned(whole, draw))
+            rows, matrix = _features(one, memory, fold)
+            if np.isin(rows, wanted).any():
+                cases.append(thinned(Case(matrix, np.isin(rows, wanted)), draw))
     return cases
 
 
-def _features(one: Heard, memory: Memory, fold: int) -> Matrix:
-    """Shape (candidates, FEATURES)."""
-    remembered = memory.signals(one.talk, one.request, fold)[one.candidates.rows]
-    return np.concatenate([features(one.candidates.matrix), remembered], axis=1)
+def _features(one: Heard, memory: Memory, fold: int) -> tuple[Rows, Matrix]:
+    """The candidates of the tools and of the dialogues outside a fold, and their features (candidates, FEATURES)."""
+    held = one.candidates
+    remembered = memory.signals(one.talk, held.request, fold)[held.rows]
+    kept = held.brought() | (remembered[:, MEMORIES.index("suggested")] > 0)
+    return held.rows[kept], np.concatenate([features(held.matrix[kept]), remembered[kept]], axis=1)
 
 
 def _folded_in(catalog: Catalog, talk: Talk) -> Scores:
@@ -164,5 +165,5 @@ def _by_turn(catalog: Catalog, heard: Mapping[str, Heard], rank: Callable[[Heard
 
 def with_tail(ranked: Ranked, items: int) -> Ranked:
     """The ranking with all other rows after it: row numbers are the order of popularity."""
-    tail = np.setdiff1d(np.arange(items), ranked.rows, assume_unique=True)
+    tail = np.setdiff1d(np.arange(items, dtype=np.int64), ranked.rows, assume_unique=True)
     return Ranked(np.concatenate([ranked.rows, tail]), ranked.steps)

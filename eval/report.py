@@ -81,7 +81,10 @@ def _about(config: Mapping[str, Any], results: Mapping[str, Any]) -> str:
         shown["leaks"] = f"{len(results['leaks'])} hidden titles known to a user; {results['left_out']} people left out"
     rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in shown.items())
     whole = escape(json.dumps(config, indent=2, ensure_ascii=False))
-    return f"<table>{rows}</table><details><summary>Settings and versions</summary><pre>{whole}</pre></details>"
+    return (
+        f'<table class="about">{rows}</table>'
+        + f"<details><summary>Settings and versions</summary><pre>{whole}</pre></details>"
+    )
 
 
 def _simulated(results: Mapping[str, Any]) -> Iterator[str]:
@@ -117,7 +120,7 @@ def _simulated_plots(rows: Mapping[str, Any]) -> Iterator[str]:
         for row, found in rows.items()
         if found["seconds"]
     }
-    yield bars("Time of a turn", seconds, ["median", "95th percentile"], "ms")
+    yield bars("Milliseconds of a turn", seconds, ["median", "95th percentile"])
 
 
 def _replayed(results: Mapping[str, Any]) -> Iterator[str]:
@@ -138,6 +141,8 @@ def _replayed(results: Mapping[str, Any]) -> Iterator[str]:
 
 def _replayed_plots(results: Mapping[str, Any], figures: Sequence[str]) -> Iterator[str]:
     recalls = [name for name in figures if name.startswith("R@")]
+    if not recalls:
+        return
     at = {row: [_point(found, name) for name in recalls] for row, found in results["rows"].items()}
     yield lines("Recall by length of the list", at, recalls)
     funnels = results.get("funnel", {})
@@ -151,7 +156,7 @@ def _replayed_plots(results: Mapping[str, Any], figures: Sequence[str]) -> Itera
         yield lines("Share of what was wanted that is left after each step", series, steps)
     slices = results.get("slices", {})
     popularity = [said for said in slices if "popularity" in said]
-    if popularity and recalls:
+    if popularity:
         middle = recalls[-2] if len(recalls) > 1 else recalls[-1]
         by = {row: [_point(slices[said].get(row, {}), middle) for said in popularity] for row in results["rows"]}
         labels = [said.removeprefix("gold popularity ") for said in popularity]
@@ -205,6 +210,9 @@ def _browsed(record: Record) -> dict[str, Any]:
             "turns": turns,
             "end": end,
         }
+    if "turns" not in record:
+        about = [f"{name}: {value}" for name, value in record.items() if name not in ("id", "people")]
+        return {"id": record["id"], "row": record["id"], "kind": "", "about": about, "turns": []}
     turns = [
         {
             "said": f"{turn['id']}, {row}",

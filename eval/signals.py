@@ -5,8 +5,9 @@ the replay file are not looked at.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,34 +15,39 @@ from numpy.typing import NDArray
 from agent.recorded import Turn
 from agent.stance import Stance, stances
 from tools.catalog import Catalog
-from tools.mentions import find_mentions
+from tools.mentions import common_words, find_mentions
 from tools.scorer import Query, Rows, Scores, top
 from tools.text import tokenize
 
 WORDS = 600  # characters of what was said, from its end, that a search reads: what an embedding model can take in
 DEPTH = 200  # candidates that each signal brings
 POPULAR = 300  # and popularity
+NEW = 2  # years
+LONGEST = 4  # words of a value that is looked for in what was said
 NEIGHBOURS = 6  # titles named last whose neighbours in meaning are looked for
-SEARCHES = ("liked", "named", "words", "words_last", "meaning", "meaning_last", "near")  # that bring candidates
+SEARCHES = ("liked", "named", "words", "meaning", "meaning_last", "near")  # that bring candidates
 RANK = " rank"
 SIGNALS = (
     "liked",  # cf_recommend: folded in from the titles the person likes
     "named",  # from the other titles that came up
     "disliked",  # from those the person dislikes
-    "words",  # bm25_search for all the person said, titles taken out
-    "words_last",  # for the last message
-    "meaning",  # dense_search for all the person said
-    "meaning_last",  # for the last message
+    "words",  # bm25_search for what the person said, titles taken out
+    "meaning",  # dense_search for it
+    "meaning_last",  # dense_search for the last message
     "near",  # similarity in meaning to the titles named, at most NEIGHBOURS
-    "asked",  # values of the catalog's vocabularies that the person named and the item has
-    "kinds",  # share of the vocabulary values of the titles named that the item has
+    "asked",  # share of the vocabulary values that the person said which the item has
+    "leaning",  # how near in meaning to what was said the item's vocabulary values are
+    "names",  # values of its free lists (people, keywords) that the person said, rare ones counting more
+    "kinds",  # cosine of its vocabulary values with those of the titles named
     "popular",  # log of the interactions
-    "lately",  # log of the latest tenth of them
+    "unled",  # the same, where no title was named that could lead elsewhere
+    "lately",  # log of the latest tenth of the interactions
     "rating",  # mean rating
     "year",  # decades before the catalog's newest item
+    "new",  # 1 for items of the catalog's last NEW years
     "era",  # decades from the mean year of the titles named
+    "modern",  # year times the mean year of the titles named, both from the mean year of the interactions
 )
-
 FEATURES = (*SIGNALS, *(f"{name}{RANK}" for name in SEARCHES))
 
 Matrix = NDArray[np.float32]  # (candidates, signals)
@@ -69,13 +75,19 @@ class Talk:
 
 @dataclass(frozen=True)
 class Candidates:
-    """`lists` are the rows that each signal brought, best first; `rows` all of them, each once; `matrix` (rows,
-    SIGNALS), NaN where a signal knows nothing.
+    """`lists` are the rows that each signal brought, best first. `rows` are all of them and those that were asked for
+    besides, each once; `matrix` is of shape (rows, SIGNALS), NaN where a signal knows nothing. `request` is the unit
+    vector of what was said.
     """
 
     rows: Rows
     matrix: Matrix
-    lists: dict[str, Rows] = field(default_factory=dict)
+    lists: dict[str, Rows]
+    request: NDArray[np.float32]
+
+    def brought(self) -> NDArray[np.bool_]:
+        """Which of the rows some signal brought, shape (rows,)."""
+        return np.isin(self.rows, np.concatenate(list(self.lists.values())))
 
 
 def hear(catalog: Catalog, turn: Turn) -> Talk:
@@ -103,7 +115,7 @@ def features(matrix: Matrix) -> Matrix:
     ranks = np.where(np.isnan(found), 0.0, 1.0 / (1.0 + order / 10.0))
     signals = matrix.copy()
     signals[:, searches] = found / np.where(best > 0, best, 1.0)
-    return np.nan_to_num(np.concatenate([signals, ranks], axis=1)).astype(np.float32)
+    return np.asarray(np.nan_to_num(np.concatenate([signals, ranks], axis=1)), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -112,44 +124,56 @@ class Listening:
 
     catalog: Catalog
 
-    def candidates(self, talk: Talk) -> Candidates:
-        """What each signal brings for a turn, and every signal for all of it."""
-        scores = self.scores(talk)
-        lists = {name: top(scores[name], DEPTH) for name in SEARCHES}
-        lists["popular"] = top(scores["popular"], POPULAR)
+    def candidates(self, talk: Talk, besides: Rows) -> Candidates:
+        """What each signal brings for a turn, and every signal for all of it and for the rows `besides`."""
+        request, last = self.catalog.dense.embed([talk.said, talk.last])
+        scores = self._scores(talk, request, last)
         left_out = np.zeros(len(self.catalog), dtype=np.bool_)
         left_out[talk.named] = True  # whoever names a title needs it no more
-        lists = {name: rows[~left_out[rows]] for name, rows in lists.items()}
-        rows = np.unique(np.concatenate([*lists.values(), np.empty(0, dtype=np.int64)]))
+        lists = {name: top(scores[name], DEPTH, ~left_out) for name in SEARCHES}
+        lists["popular"] = top(scores["popular"], POPULAR, ~left_out)
+        rows = np.unique(np.concatenate([*lists.values(), besides[~left_out[besides]]]))
         matrix = np.stack([scores[name][rows] for name in SIGNALS], axis=1).astype(np.float32)
-        return Candidates(rows, matrix, lists)
+        return Candidates(rows, matrix, lists, request)
 
-    def scores(self, talk: Talk) -> dict[str, Scores]:
+    def _scores(self, talk: Talk, request: NDArray[np.float32], last: NDArray[np.float32]) -> dict[str, Scores]:
         """Every signal for every item, each of shape (items,)."""
         catalog = self.catalog
-        liked, disliked = talk.feeling("liked"), talk.feeling("disliked")
-        other = talk.feeling("seen", "mentioned")
         unknown = np.full(len(catalog), np.nan, dtype=np.float32)
-        cf: Callable[[list[int]], Scores] = lambda rows: (  # noqa: E731
-            unknown if catalog.cf is None or not rows else catalog.cf.score(Query(liked=rows))
-        )
+        disliked, other = talk.feeling("disliked"), talk.feeling("seen", "mentioned")
+        liked = talk.feeling("liked")
         named = [*liked, *other]
+
+        popular: Scores = np.log1p(catalog.popularity)
+        newest, taste = _of_known(np.max, self._years), _of_known(np.mean, self._years[named])
+
+        def cf(rows: list[int]) -> Scores:
+            return unknown if catalog.cf is None or not rows else catalog.cf.score(Query(liked=rows))
+
+        def near(text: str, vector: NDArray[np.float32]) -> Scores:
+            scores: Scores = np.asarray(catalog.dense.vectors @ vector, dtype=np.float32)
+            return scores if text else unknown
+
         return {
             "liked": cf(liked),
             "named": cf(other),
             "disliked": cf(disliked),
             "words": catalog.bm25.score(Query(text=talk.said)),
-            "words_last": catalog.bm25.score(Query(text=talk.last)),
-            "meaning": catalog.dense.score(Query(text=talk.said)),
-            "meaning_last": catalog.dense.score(Query(text=talk.last)),
+            "meaning": near(talk.said, request),
+            "meaning_last": near(talk.last, last),
             "near": self._near(named[-NEIGHBOURS:]),
             "asked": self._asked(talk.said),
+            "leaning": self._leaning(request) if talk.said else unknown,
+            "names": self._names(talk.said),
             "kinds": self._kinds(named),
-            "popular": np.log1p(catalog.popularity),
+            "popular": popular,
+            "unled": np.zeros_like(popular) if named else popular,
             "lately": self._lately,
             "rating": self._column("rating_mean"),
-            "year": self._years - np.nanmax(self._years) if np.isfinite(self._years).any() else self._years,
-            "era": self._era(named),
+            "year": self._years - newest,
+            "new": np.asarray(self._years > newest - NEW / 10, dtype=np.float32),
+            "era": np.abs(self._years - taste),
+            "modern": (self._years - self._middle) * (taste - self._middle),
         }
 
     def _near(self, rows: Sequence[int]) -> Scores:
@@ -160,24 +184,46 @@ class Listening:
 
     def _asked(self, said: str) -> Scores:
         words = set(tokenize(said))
-        wanted = [place for place, value in enumerate(self._vocabulary) if value <= words]
-        return np.asarray(self._values[:, wanted].sum(axis=1), dtype=np.float32)
+        wanted = [place for place, value in enumerate(self._vocabulary) if set(tokenize(value)) <= words]
+        return np.asarray(self._values[:, wanted].sum(axis=1) / max(len(wanted), 1), dtype=np.float32)
+
+    def _leaning(self, request: NDArray[np.float32]) -> Scores:
+        if not self._vocabulary:
+            return np.full(len(self.catalog), np.nan, dtype=np.float32)
+        likeness = self._vocabulary_vectors @ request
+        return np.asarray(self._unit_values @ (likeness - likeness.mean()), dtype=np.float32)
 
     def _kinds(self, rows: Sequence[int]) -> Scores:
-        if not rows or not len(self._vocabulary):
+        if not rows or not self._vocabulary:
             return np.full(len(self.catalog), np.nan, dtype=np.float32)
-        taste = self._values[list(rows)].mean(axis=0)
-        return np.asarray(self._values @ taste / max(float(taste.sum()), 1.0), dtype=np.float32)
+        taste = self._values[list(rows)].sum(axis=0)
+        return np.asarray(self._unit_values @ taste / max(float(np.linalg.norm(taste)), 1.0), dtype=np.float32)
 
-    def _era(self, rows: Sequence[int]) -> Scores:
-        known = self._years[list(rows)]
-        known = known[np.isfinite(known)]
-        return np.abs(self._years - (known.mean() if len(known) else np.nan)).astype(np.float32)
+    def _names(self, said: str) -> Scores:
+        scores = np.zeros(len(self.catalog), dtype=np.float32)
+        words = tokenize(said)
+        spans = {" ".join(words[at : at + size]) for size in range(1, LONGEST + 1) for at in range(len(words))}
+        for name in spans & self._named.keys():
+            rows = self._named[name]
+            scores[rows] += np.log(len(self.catalog) / len(rows))
+        return scores
+
+    @cached_property
+    def _named(self) -> dict[str, Rows]:
+        """Rows by the values of free lists, as words; everyday words are left out, they name nothing."""
+        held: dict[str, set[int]] = {}
+        for column in self.catalog.manifest.columns:
+            if column.type == "text" and column.is_list and column.values is None and "title" not in column.name:
+                for row, cell in enumerate(self.catalog.values(column.name)):
+                    for value in cell or ():
+                        held.setdefault(" ".join(tokenize(value)), set()).add(row)
+        everyday = common_words()
+        return {name: np.array(sorted(rows)) for name, rows in held.items() if name and name not in everyday}
 
     @cached_property
     def _years(self) -> Scores:
         """In decades; NaN where none is known."""
-        return self._column("year") / 10
+        return self._column("year") / np.float32(10)
 
     @cached_property
     def _lately(self) -> Scores:
@@ -194,9 +240,23 @@ class Listening:
         return np.array([np.nan if value is None else value for value in self.catalog.values(name)], dtype=np.float32)
 
     @cached_property
-    def _vocabulary(self) -> list[set[str]]:
-        """The words of each value of the enumerated columns."""
-        return [set(tokenize(value)) for column in self.catalog.manifest.enumerated() for value in column.values or ()]
+    def _middle(self) -> np.float32:
+        return _of_known(np.mean, np.repeat(self._years, self.catalog.popularity.astype(np.int64)))
+
+    @cached_property
+    def _vocabulary(self) -> list[str]:
+        """The values of the enumerated columns."""
+        return [value for column in self.catalog.manifest.enumerated() for value in column.values or ()]
+
+    @cached_property
+    def _vocabulary_vectors(self) -> NDArray[np.float32]:
+        return self.catalog.dense.embed(self._vocabulary)
+
+    @cached_property
+    def _unit_values(self) -> Matrix:
+        """_values with rows of unit length, zeros where an item has none."""
+        lengths = np.linalg.norm(self._values, axis=1, keepdims=True)
+        return np.asarray(self._values / np.maximum(lengths, 1.0), dtype=np.float32)
 
     @cached_property
     def _values(self) -> Matrix:
@@ -210,3 +270,9 @@ class Listening:
                 block[row, [place[value] for value in held if value in place]] = 1.0
             blocks.append(block)
         return np.concatenate(blocks, axis=1) if blocks else np.zeros((len(self.catalog), 0), dtype=np.float32)
+
+
+def _of_known(of: Callable[[Scores], np.floating[Any]], values: Scores) -> np.float32:
+    """Mean or maximum of the known values, NaN without any."""
+    known = values[np.isfinite(values)]
+    return np.float32(of(known)) if len(known) else np.float32(np.nan)

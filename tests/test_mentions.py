@@ -82,6 +82,11 @@ def test_year_tells_titles_of_the_same_name_apart(catalog: Catalog) -> None:
     assert named(catalog, text) == [("the heat (2013)", "The Heat"), ("Heat (1995)", "Heat")]
 
 
+def test_a_year_in_brackets_allows_shortened_titles_and_no_title_of_another_year(catalog: Catalog) -> None:
+    assert named(catalog, "Have you seen Kill Bill (2003)?") == [("Kill Bill (2003)", "Kill Bill: Vol. 1")]
+    assert named(catalog, "or Titanic (1953), or Rocky  (2022)") == []
+
+
 def test_surer_mentions_score_higher(catalog: Catalog) -> None:
     dated, capital, plain = find_mentions(catalog, "i know Inception (2010), The Matrix and titanic")
     assert dated.score > capital.score > plain.score > 0

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -44,7 +45,12 @@ def test_figures_stand_in_their_order() -> None:
 
 
 def test_what_cannot_be_counted_is_refused() -> None:
-    for measure in (lambda: recall([], 1), lambda: reciprocal_rank([]), lambda: ndcg([], 1)):
+    measures: tuple[Callable[[], float], ...] = (
+        lambda: recall([], 1),
+        lambda: reciprocal_rank([]),
+        lambda: ndcg([], 1),
+    )
+    for measure in measures:
         with pytest.raises(ValueError, match="nothing is wanted"):
             measure()
     with pytest.raises(ValueError, match="twice"):

@@ -18,7 +18,7 @@ from agent.memory import Exchange, Session
 from agent.messages import LEAVE, Heard
 from agent.plan import Plan
 from agent.settings import Settings
-from eval.agenda import AgendaUser
+from eval.agenda import PATIENCE, AgendaUser
 from eval.dialogue import Stage
 from eval.leaks import Outside, Titles, leaks
 from eval.model_user import ModelUser
@@ -154,7 +154,8 @@ def test_the_agenda_refuses_what_it_sees_and_praises_what_fits(crowd: Catalog) -
     said = user.say([Heard("hi", "Here.", picks(crowd, free[:5]))])
     assert str(crowd.titles[free[0]]) in said
     seen = Heard("hi", "Here.", picks(crowd, has[:5]))
-    assert user.say([seen] * 3).endswith(LEAVE)
+    assert not user.say([seen] * (PATIENCE["knows"] - 1)).endswith(LEAVE)
+    assert user.say([seen] * PATIENCE["knows"]).endswith(LEAVE)
 
 
 def test_a_vague_person_names_nothing_at_first_and_a_mind_changes(persons: list[Person]) -> None:
@@ -230,6 +231,21 @@ def test_a_title_said_before_it_was_shown_is_a_leak_and_after_it_none(crowd: Cat
     assert not list(leaks(late, finder))
 
 
+def test_a_shown_title_that_begins_with_a_hidden_one_names_only_itself() -> None:
+    turns = [
+        {
+            "said": "hi",
+            "read": "",
+            "reply": "Here.",
+            "items": [{"item_id": "1", "title": "The Ring Two", "line": "- x"}],
+        },
+        {"said": "I like The Ring Two. What else?", "read": "", "reply": "", "items": []},
+        {"said": "or The Ring itself?", "read": "", "reply": "", "items": []},
+    ]
+    record = {"id": "r", "persona": "", "tastes": [], "turns": turns}
+    assert [leak.turn for leak in leaks(record, Titles({"9": "The Ring"}))] == [3]
+
+
 def test_everyday_words_are_titles_only_where_they_look_like_it() -> None:
     finder = Titles({"1": "It", "2": "Speed", "3": "The Godfather"})
     assert finder.named("It is fine, it is") == set()
@@ -246,7 +262,7 @@ def test_a_planted_title_outside_the_catalog_is_counted(crowd: Catalog) -> None:
     assert outside.named(f"I would pick {known} (1990).") == []
     assert outside.named("Try Zorbulon Rising (1990) first.") == ["Try Zorbulon Rising"]
     assert outside.named('Or "Nowhere Twice"?') == ["Nowhere Twice"]
-    assert outside.named('As you said, "Nowhere Twice".', said='I love "nowhere twice"') == []
+    assert outside.named('As you said, "Nowhere Twice".', given='I love "nowhere twice"') == []
     reply = "Try Zorbulon Rising (1990) first."
     record = Stage(crowd).play(Says(["hi"] * 5), someone(crowd, []), Fixed(crowd, [[0]] * 5, reply))
     assert record["shares"]["outside"] == (5, 5)

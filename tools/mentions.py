@@ -17,6 +17,7 @@ from tools.titles import normalise
 
 LONGEST = 12  # words of a title
 KNOWN = 1000  # rows from the top whose titles people write without capitals
+SURE = 0.8  # score of a lookup from which words with a year after them are that title
 WELL_KNOWN = 300  # and write so even where they are two everyday words ("toy story")
 
 _WORD = re.compile(r"&|[^\W_]+(?:['\u2019.·*-][^\W_]+)*")
@@ -82,9 +83,21 @@ class _Reader:
             year = _YEAR.match(self._text, stop)
             if year is not None and (dated := self._index.of_year(rows, int(year["year"]))):
                 return Mention(start, year.end(), dated[0], 1.0)
+            if year is not None and year[0].endswith((")", "]")):  # no title of another year is meant
+                row = self._dated(first, stop, int(year["year"]))
+                if row is not None:
+                    return Mention(start, year.end(), row, 0.9)
+                continue
             if rows and (score := self._score(first, end, title, rows[0])):
                 return Mention(start, stop, rows[0], score)
         return None
+
+    def _dated(self, first: int, stop: int, year: int) -> int | None:
+        """The item of that year whose title these words surely are, shortened or spelt otherwise."""
+        if not self._is_upper(first):
+            return None
+        matches = self._index.lookup(f"{self._text[self.words[first].start() : stop]} ({year})")
+        return matches[0].row if matches and matches[0].score >= SURE else None
 
     def _score(self, first: int, end: int, title: str, row: int) -> float:
         """How surely these words are meant as the title; 0 where they may mean anything."""

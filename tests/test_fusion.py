@@ -1,0 +1,104 @@
+"""The learned fusion finds the signal there is, and what it remembers of dialogues keeps the scored ones out."""
+
+import numpy as np
+import pytest
+
+from agent.recorded import FOLDS, Said, Turn, fold_of
+from agent.stance import Stance
+from eval.fusion import Case, fit, thinned
+from eval.memory import MEMORIES, Memory
+from eval.signals import FEATURES, SEARCHES, SIGNALS, Talk, features
+from tools.catalog import Catalog
+
+
+def cases(count: int, seed: int) -> list[Case]:
+    """Thirty candidates a turn; the first feature decides, the second is noise, the third always the same."""
+    draw, made = np.random.default_rng(seed), []
+    for _ in range(count):
+        matrix = draw.normal(size=(30, 3)).astype(np.float32)
+        matrix[:, 2] = 7.0
+        wanted = np.zeros(30, dtype=np.bool_)
+        wanted[int(np.argmax(matrix[:, 0] + draw.gumbel(scale=0.5, size=30)))] = True
+        made.append(Case(matrix, wanted))
+    return made
+
+
+def test_the_signal_is_found_and_the_noise_is_not() -> None:
+    fusion = fit(cases(400, seed=1), ridge=1.0)
+    signal, noise, constant = fusion.weights / fusion.spread
+    assert signal == pytest.approx(2.0, abs=0.25)  # Gumbel noise of scale 0.5 is a conditional logit of weight 2
+    assert abs(noise) < 0.2
+    assert abs(constant) < 1e-6
+    firsts = [np.argmax(fusion.score(case.features)) for case in cases(300, seed=2)]
+    hits = [case.wanted[first] for case, first in zip(cases(300, seed=2), firsts, strict=True)]
+    assert np.mean(hits) > 0.25  # chance is one in thirty
+
+
+def test_a_stronger_ridge_shrinks_the_weights() -> None:
+    made = cases(100, seed=3)
+    assert np.abs(fit(made, ridge=1000.0).weights).sum() < np.abs(fit(made, ridge=1.0).weights).sum()
+
+
+def test_nothing_wanted_cannot_be_learned_from() -> None:
+    with pytest.raises(ValueError, match="no turn"):
+        fit([])
+
+
+def test_thinning_keeps_all_that_is_wanted() -> None:
+    wanted = np.zeros(900, dtype=np.bool_)
+    wanted[[5, 800]] = True
+    case = Case(np.arange(900, dtype=np.float32)[:, None], wanted)
+    kept = thinned(case, np.random.default_rng(0))
+    assert len(kept.wanted) == 202
+    assert sorted(kept.features[kept.wanted].ravel()) == [5, 800]
+    assert len(np.unique(kept.features)) == 202
+
+
+def test_features_know_missing_from_low() -> None:
+    matrix = np.full((3, len(SIGNALS)), np.nan, dtype=np.float32)
+    matrix[:, SIGNALS.index("words")] = [4.0, np.nan, 8.0]
+    found = dict(zip(FEATURES, features(matrix).T, strict=True))
+    assert found["words"].tolist() == [0.5, 0.0, 1.0]
+    assert found["words rank"].tolist() == pytest.approx([1 / 1.1, 0.0, 1.0])
+    for name in SEARCHES:
+        if name != "words":
+            assert not found[name].any()
+            assert not found[f"{name} rank"].any()
+
+
+def turn(dialogue: str, number: int, mentioned: list[str], gold: list[str]) -> Turn:
+    said = (Said(role="user", content="x"),)
+    return Turn(id=f"{dialogue}-{number}", messages=said, mentioned=tuple(mentioned), gold=tuple(gold))
+
+
+def named_in(fold: int, count: int) -> list[str]:
+    return [name for name in map(str, range(1000)) if fold_of(name) == fold][:count]
+
+
+def test_memory_forgets_the_fold_and_the_dialogue_it_is_asked_for(tiny_catalog: Catalog) -> None:
+    mine, theirs, others = named_in(0, 1)[0], named_in(0, 2)[1], named_in(1, 2)
+    gold, shared, wanted = (str(item_id) for item_id in tiny_catalog.ids[[3, 4, 5]])
+    turns = [
+        turn(mine, 1, [shared], [gold]),
+        turn(theirs, 1, [shared], [gold]),
+        turn(others[0], 1, [shared], [wanted]),
+        turn(others[1], 1, [], [wanted, gold]),
+    ]
+    requests = np.eye(4, dtype=np.float32)
+    memory = Memory.of(tiny_catalog, turns, requests)
+    talk = Talk(f"{mine}-1", mine, (Stance(4, "user", 0, "liked"),), "x", "x")
+
+    def signals(fold: int) -> dict[str, list[float]]:
+        found = memory.signals(talk, requests[2], fold)[[3, 4, 5]]
+        return dict(zip(MEMORIES, found.T.tolist(), strict=True))
+
+    blind = signals(fold=0)  # knows the two dialogues of fold 1
+    assert blind["suggested"] == pytest.approx(np.log1p([1, 0, 2]))
+    assert blind["named"] == pytest.approx(np.log1p([1, 1, 2]))
+    assert blind["together"][2] > 0
+    assert blind["together"][0] == 0  # came up with the shared title only in its own fold
+    assert np.argmax(blind["alike"]) == 2  # the request is the third turn's
+
+    learning = signals(fold=1)  # a turn that is learned from knows its fold, but not itself
+    assert learning["suggested"] == pytest.approx(np.log1p([1, 0, 0]))
+    assert all(not np.any(memory.signals(talk, requests[0], fold) > np.log1p(4)) for fold in range(FOLDS))
