@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from agent.memory import Session
 from agent.plan import Plan
 from tools.catalog import Catalog
-from tools.mentions import find_mentions
+from tools.mentions import common_words, find_mentions
 from tools.schema import Manifest
+from tools.value_index import ValueIndex
 
 RECALLED = 8  # the newest likes and dislikes the planner reads; the whole profile goes into the tools
 
@@ -31,6 +32,7 @@ class PlannerContext:
     last_titles: tuple[str, ...] = ()
     last_spans: tuple[Span, ...] = ()
     named: tuple[str, ...] = ()  # the catalog's titles found in the message
+    found: tuple[str, ...] = ()  # what its other words may mean in the catalog
 
 
 def planner_context(catalog: Catalog, session: Session, text: str) -> PlannerContext:
@@ -49,7 +51,13 @@ def planner_context(catalog: Catalog, session: Session, text: str) -> PlannerCon
         last_titles=tuple(item.title for item in shown),
         last_spans=spans(catalog.manifest, [{"year": item.year, **item.values} for item in shown]),
         named=tuple(named)[:RECALLED],
+        found=found_in(catalog.value_index, text),
     )
+
+
+def found_in(index: ValueIndex, text: str) -> tuple[str, ...]:
+    """Conditions, columns, years and minutes that the words of a message may mean."""
+    return tuple(link.said for link in index.link(text, common_words()))
 
 
 def spans(manifest: Manifest, items: list[dict[str, object]]) -> tuple[Span, ...]:

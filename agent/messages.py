@@ -13,7 +13,7 @@ from agent.evidence import Pick
 from agent.llm import Message, Role
 from tools.schema import Column, Manifest
 
-FORMAT = 1  # of what is rendered here; raised when it changes, since adapters are trained on it
+FORMAT = 2  # of what is rendered here; raised when it changes, since adapters are trained on it
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 CARD_VALUES = 36  # a column with more values than these shows its most frequent; the grammar has them all
 CARD_FREQUENT = 12
@@ -63,7 +63,7 @@ def _short(value: float | str | None) -> str:
 def planner_messages(
     manifest: Manifest, context: PlannerContext, examples: Sequence[Message] = (), error: str = ""
 ) -> tuple[Message, ...]:
-    """What the planner reads: the card, then the profile, the last turn, the catalog's titles in the message, and it.
+    """What the planner reads: the card, then the profile, the last turn, what was found in the message, and it.
 
     `examples` stand between them for a model that was not trained; `error` is what was wrong with its last try.
     """
@@ -81,6 +81,8 @@ def planner_messages(
         lines.append(f"Last range: {', '.join(_span(span) for span in context.last_spans)}")
     if context.named:
         lines.append(f"Titles: {_list(context.named)}")
+    if context.found:
+        lines.append(f"Found: {_list(context.found)}")
     lines.append(f"Message: {clean(context.message)}")
     if error:
         lines.append(f"The last try failed: {clean(error)}")

@@ -44,6 +44,7 @@ def train(
         Path | None, typer.Option(help="Folder of checkpoints; a killed training goes on from there. runs/train/ROLE")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of adapters [USHER_ADAPTERS].")] = None,
+    start: Annotated[Path | None, typer.Option(help="Folder of an adapter to go on from.")] = None,
 ) -> None:
     """Train one role's adapter."""
     from finetune.train import Run, read_config
@@ -51,7 +52,7 @@ def train(
 
     settings = Settings()
     run = Run(work or Path("runs/train") / role)
-    run_train(role, data, read_config(role, config), settings, device, run, out or settings.adapters)
+    run_train(role, data, read_config(role, config), settings, device, run, out or settings.adapters, start)
 
 
 @cli.command()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.context import RECALLED, PlannerContext, Span, spans
+from agent.context import RECALLED, PlannerContext, Span, found_in, spans
 from agent.plan import Call, Plan
 from finetune.noise import noisy
 from finetune.phrases import Piece, any_piece, piece, refusal, superlative
@@ -334,6 +334,7 @@ class Dialogue:
         context = PlannerContext(
             text, tuple(self.liked[-RECALLED:]), tuple(self.disliked[-RECALLED:]), self.last_plan,
             tuple(self.world.titles[row] for row in self.last_rows), self._spans(), tuple(named),
+            found_in(self.world.value_index, text),
         )  # fmt: skip
         kind = draft.kind if self.last_plan else f"first {draft.kind}"
         self._remember(draft, plan, wish, found)

@@ -81,13 +81,24 @@ def read_config(role: Role, path: Path | None) -> TrainConfig:
         raise UsherError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-def train(role: Role, data: Path, config: TrainConfig, settings: Settings, device: str, run: Run, out: Path) -> None:
+def train(
+    role: Role,
+    data: Path,
+    config: TrainConfig,
+    settings: Settings,
+    device: str,
+    run: Run,
+    out: Path,
+    start: Path | None = None,
+) -> None:
     """Train on a file of examples and write the adapter to `out`/ROLE in bf16, with its identity and its curves.
 
+    `start` is the folder of an adapter of the same shape that it goes on from; its prompt may be an older one.
     Raises UsherError for a broken data file before the model is loaded.
     """
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+    from safetensors.torch import load_file
 
     examples = [example for example in read_examples(data) if example.role == role]
     if len(examples) <= config.held_out:
@@ -104,6 +115,8 @@ def train(role: Role, data: Path, config: TrainConfig, settings: Settings, devic
         task_type="CAUSAL_LM",
     )
     model: Any = get_peft_model(base, lora).to(device)
+    if start is not None:
+        set_peft_model_state_dict(model, load_file(start / "adapter_model.safetensors"))
     encoded = [encode(tokenizer, example) for example in tqdm(examples, desc="tokens")]
     random.Random(config.seed).shuffle(encoded)
     held, encoded = encoded[: config.held_out], encoded[config.held_out :]

@@ -16,6 +16,7 @@ from tools.catalog import Catalog
 from tools.memory_table import MemoryTable
 from tools.schema import Column, Manifest
 from tools.scorer import Rows
+from tools.value_index import ValueIndex, name_columns, named_values
 from tools.where import parse_order_by, parse_where
 
 ROWS = 600  # items of a generated catalog
@@ -46,6 +47,13 @@ class World:
             return self.catalog.select("TRUE", [], order)
         parsed = parse_where(where, self.manifest)
         return self.catalog.select(parsed.sql, list(parsed.parameters), order)
+
+    @cached_property
+    def value_index(self) -> ValueIndex:
+        names = name_columns(self.manifest.columns)
+        return ValueIndex.of(
+            self.manifest, named_values({name: [item.get(name) for item in self.items] for name in names})
+        )
 
     @cached_property
     def splitting(self) -> Column | None:

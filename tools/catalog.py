@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from tools.cf_recommend import EASE
     from tools.dense_search import Dense
     from tools.title_index import TitleIndex
+    from tools.value_index import ValueIndex
 
+NAMED = 100_000  # most popular items whose proper names are known in messages
 TIME_CAP = 2.0  # seconds a query may take
 # Set as the database is opened and locked there: no query can change any of it, read a file or write one.
 LOCKED: Mapping[str, str] = {
@@ -188,6 +190,16 @@ class Catalog:
         from tools.title_index import TitleIndex
 
         return TitleIndex.of(self)
+
+    @cached_property
+    def value_index(self) -> "ValueIndex":
+        from tools.value_index import ValueIndex, name_columns, named_values
+
+        listed = {
+            name: [value for (value,) in self._fetch(f"SELECT {quote_column(name)} FROM items WHERE row < {NAMED}")]
+            for name in name_columns(self.manifest.columns)
+        }
+        return ValueIndex.of(self.manifest, named_values(listed))
 
     @cached_property
     def bm25(self) -> "BM25":
