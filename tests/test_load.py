@@ -78,7 +78,7 @@ def measured(fault: str = "") -> tuple[dict[str, Any], FakeServer]:
 
 def test_everything_answered_is_counted_and_checked() -> None:
     results, server = measured()
-    assert results["turns"]["n"] == server.chats >= 10
+    assert results["turns"]["n"] == server.chats >= 5
     assert results["turns"]["median_ms"] >= 5
     assert results["turns"]["median_ms"] <= results["turns"]["p95_ms"] <= results["turns"]["p99_ms"]
     assert results["turns"]["per_second"] == pytest.approx(server.chats / results["seconds"], rel=0.15)
