@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -238,6 +239,10 @@ def write(client: httpx.Client, worker: int, number: int, acknowledged: dict[str
         acknowledged["turns"].append((body["session_id"], f"hello {number}"))
 
 
+def count(acknowledged: dict[str, Any]) -> int:
+    return len(acknowledged["feedback"]) + len(acknowledged["turns"])
+
+
 def kill_in_mid_write(catalog: Path, state: str, round_: int, acknowledged: dict[str, Any]) -> None:
     """Four clients write until the server is killed."""
 
@@ -246,11 +251,15 @@ def kill_in_mid_write(catalog: Path, state: str, round_: int, acknowledged: dict
             for number in range(round_ * 10_000, round_ * 10_000 + 9_999):
                 write(client, worker, number, acknowledged)
 
+    before = count(acknowledged)
     with program(catalog, state) as server:
         workers = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
         for worker in workers:
             worker.start()
-        threading.Event().wait(0.5 + random.random() / 2)
+        until = time.monotonic() + 60
+        while count(acknowledged) < before + 5 and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(random.random() / 4)
         server.kill()
         for worker in workers:
             worker.join()
