@@ -69,13 +69,13 @@ class Spare:
             self._engine.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class FallbackEngine:
     """Raises EngineError for what the server refuses (a bad key, a bad request): standing in would hide that.
 
-    A reply that breaks off after its first words raises EngineUnavailableError, since they may have been read; a plan, which
-    nobody reads half, is begun anew by the spare. A role that the spare does not play is left to the plain ways of the
-    turn: no words, no preference.
+    A reply that breaks off after its first words raises EngineUnavailableError, since they may have been read; a plan,
+    which nobody reads half, is begun anew by the spare. A role that the spare does not play is left to the plain ways
+    of the turn: no words, no preference.
     """
 
     server: Engine
@@ -83,9 +83,10 @@ class FallbackEngine:
     circuit: Circuit = field(default_factory=Circuit)
     notes: list[str] = field(default_factory=list)
 
-    @property
-    def name(self) -> str:
-        return self.server.name
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = self.server.name
 
     def noting(self, notes: list[str]) -> "FallbackEngine":
         """The same engine, whose remarks go into one turn's notes."""

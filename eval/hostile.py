@@ -279,6 +279,7 @@ class Hostile:
 
     def _term(self, column: Column) -> str:
         random, name, value = self._random, f'"{column.name}"', self._value(column)
+        forms: tuple[str, ...]
         if column.is_list:
             forms = ("{value} IN {name}", "list_contains({name}, {value})", "{name} = {value}", "{value} = ANY({name})")
         elif column.type == "text":
