@@ -292,7 +292,8 @@ class Hostile:
         else:
             forms = ("{name} {sign} {value}", "{name} BETWEEN {value} AND {value}", "{value} {sign} {name}")
         sign = random.choice(("=", "<", ">=", "!=", "<>", "=="))
-        return random.choice((*forms, "{name} IS NULL", "{name} IS NOT NULL")).format(name=name, value=value, sign=sign)
+        form: str = random.choice((*forms, "{name} IS NULL", "{name} IS NOT NULL"))
+        return form.format(name=name, value=value, sign=sign)
 
     def _value(self, column: Column) -> str:
         random = self._random
