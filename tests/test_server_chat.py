@@ -54,7 +54,8 @@ def say(client: OpenAI, *texts: str, **options: Any) -> ChatCompletion:
     """One request; the texts are user's and assistant's in turn."""
     roles = itertools.cycle(("user", "assistant"))
     messages: list[Any] = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=False)]
-    return client.chat.completions.create(model="usher", messages=messages, **options)
+    answer: ChatCompletion = client.chat.completions.create(model="usher", messages=messages, **options)
+    return answer
 
 
 def turn_of(answer: ChatCompletion) -> dict[str, Any]:

@@ -230,13 +230,13 @@ def write(client: httpx.Client, worker: int, number: int, acknowledged: dict[str
         client.put(f"/v1/users/p{worker}/profile", json={"liked": [str(number % 40 + 1)]}).raise_for_status()
         acknowledged["profiles"][f"p{worker}"] = number
     else:
-        body = {
+        turn = {
             "model": "usher",
             "session_id": f"s{worker}-{number // 30}",
             "messages": [{"role": "user", "content": f"hello {number}"}],
         }
-        client.post("/v1/chat/completions", json=body).raise_for_status()
-        acknowledged["turns"].append((body["session_id"], f"hello {number}"))
+        client.post("/v1/chat/completions", json=turn).raise_for_status()
+        acknowledged["turns"].append((turn["session_id"], f"hello {number}"))
 
 
 def count(acknowledged: dict[str, Any]) -> int:
@@ -287,7 +287,8 @@ def check(state: str, acknowledged: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
 def test_what_was_acknowledged_survives_kill_9(tiny_folder: Path, tmp_path: Path, kills: int) -> None:
-    state, acknowledged = str(tmp_path / "state.db"), {"feedback": [], "profiles": {}, "turns": []}
+    state = str(tmp_path / "state.db")
+    acknowledged: dict[str, Any] = {"feedback": [], "profiles": {}, "turns": []}
     for round_ in range(kills):
         kill_in_mid_write(tiny_folder, state, round_, acknowledged)
         check(state, acknowledged)

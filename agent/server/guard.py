@@ -184,12 +184,12 @@ class Guard:
         declared = headers.get("content-length", "0")
         if not declared.isdigit() or int(declared) > self._body_limit:
             raise too_large
-        body = b""
+        body: bytes = b""
         try:
             async with asyncio.timeout(SLOWEST):
                 while True:
                     message = await receive()
-                    body += message.get("body", b"")
+                    body += bytes(message.get("body", b""))
                     if len(body) > self._body_limit:
                         raise too_large
                     if not message.get("more_body", False):
