@@ -69,7 +69,7 @@ class Spare:
             self._engine.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class FallbackEngine:
     """Raises EngineError for what the server refuses (a bad key, a bad request): standing in would hide that.
 
@@ -83,9 +83,10 @@ class FallbackEngine:
     circuit: Circuit = field(default_factory=Circuit)
     notes: list[str] = field(default_factory=list)
 
-    @property
-    def name(self) -> str:
-        return self.server.name
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = self.server.name
 
     def noting(self, notes: list[str]) -> "FallbackEngine":
         """The same engine, whose remarks go into one turn's notes."""

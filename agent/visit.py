@@ -26,9 +26,9 @@ class Visitor:
     @classmethod
     def of(cls, held: Any) -> "Visitor":
         """From what the browser kept; a new visitor where that is nothing of ours."""
-        names = [held.get(name) for name in ("person", "talk")] if isinstance(held, dict) else []
-        if names and all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
-            return cls(*names)
+        match held:
+            case {"person": str() as person, "talk": str() as talk} if NAME.fullmatch(person) and NAME.fullmatch(talk):
+                return cls(person, talk)
         return cls(uuid.uuid4().hex, uuid.uuid4().hex)
 
     def anew(self) -> "Visitor":

@@ -130,7 +130,7 @@ def try_call(catalog: Catalog, name: str, arguments: dict[str, Any], found: Foun
     except Exception as error:  # noqa: BLE001 - whatever else comes out is what we look for
         return f"{type(error).__name__} instead of a ToolError"
     found.ran[name] += 1
-    if where := arguments.get("where"):
+    if (where := arguments.get("where") or "").strip():
         return breach_of(parse_where(where, catalog.manifest), catalog.manifest) or _leak(said)
     return _leak(said)
 

@@ -279,6 +279,7 @@ class Hostile:
 
     def _term(self, column: Column) -> str:
         random, name, value = self._random, f'"{column.name}"', self._value(column)
+        forms: tuple[str, ...]
         if column.is_list:
             forms = ("{value} IN {name}", "list_contains({name}, {value})", "{name} = {value}", "{value} = ANY({name})")
         elif column.type == "text":
@@ -291,7 +292,8 @@ class Hostile:
         else:
             forms = ("{name} {sign} {value}", "{name} BETWEEN {value} AND {value}", "{value} {sign} {name}")
         sign = random.choice(("=", "<", ">=", "!=", "<>", "=="))
-        return random.choice((*forms, "{name} IS NULL", "{name} IS NOT NULL")).format(name=name, value=value, sign=sign)
+        form: str = random.choice((*forms, "{name} IS NULL", "{name} IS NOT NULL"))
+        return form.format(name=name, value=value, sign=sign)
 
     def _value(self, column: Column) -> str:
         random = self._random

@@ -113,13 +113,15 @@ class User:
         self._tried, self._liked = set[str](), set[str]()  # a like that timed out may have been kept
 
     async def talk(self, until: float) -> None:
-        """Turn after turn until the time is up."""
+        """One turn after another until the time is up."""
         step = int(self._token[3:], 16)  # so that not all begin with the same wish
-        while time.monotonic() < until:
-            text = f"{WISHES[step % len(WISHES)]} ({self._token}-{step})"
-            wait = await self._turn(text, step)
+        while True:
+            wait = await self._turn(f"{WISHES[step % len(WISHES)]} ({self._token}-{step})")
             step += wait == 0.0
-            await asyncio.sleep(min(wait, LONGEST_WAIT, max(0.0, until - time.monotonic())))
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            await asyncio.sleep(min(wait, LONGEST_WAIT, left))
 
     async def check_state(self) -> None:
         """What the server holds about this person is theirs and complete; then it is erased."""
@@ -135,7 +137,7 @@ class User:
         self._tally.crossed += bool(liked - self._tried)
         await self._call("DELETE", f"/v1/users/{self._token}/profile")
 
-    async def _turn(self, text: str, step: int) -> float:
+    async def _turn(self, text: str) -> float:
         """Seconds to wait before the next try; 0 when it was answered."""
         body = {
             "model": "usher",
@@ -155,7 +157,7 @@ class User:
         self._answered.append(text)
         self._look(answer.text)
         items = answer.json()["usher"]["items"]
-        if items and step % 4 == 0:
+        if items and len(self._answered) % 4 == 1:
             await self._like(str(items[0]["item_id"]))
         return 0.0
 

@@ -1,5 +1,6 @@
 """A slice of the fuzz run, and that its checks can fail."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from eval.fuzz import Found, breach_of, run_fuzz, touched, traps, try_call, try_http
 from eval.hostile import SECRET, Hostile
+from tests.server import WordEngine, running, service_of
 from tools.catalog import Catalog
 from tools.errors import UsherError
 from tools.where import Where, parse_where
@@ -80,6 +82,25 @@ def test_a_crash_a_leak_and_a_written_file_are_breaches(tiny_catalog: Catalog, t
     (tmp_path / "secret.csv").touch()
     (tmp_path / "canary").touch()
     assert touched(str(tmp_path / "canary")) == "a call wrote canary"
+
+
+def test_half_a_character_is_refused_everywhere(tiny_catalog: Catalog, tmp_path: Path, socket_enabled: None) -> None:
+    half = "a comedy \ud800"
+    found = Found()
+    assert try_call(tiny_catalog, "title_lookup", {"title": half}, found) == ""
+    assert try_call(tiny_catalog, "cf_recommend", {"liked": [half]}, found) == ""
+    assert found.refused["it takes:"] == 2
+    with (
+        running(service_of(tiny_catalog, WordEngine(), str(tmp_path / "state.db"))) as server,
+        httpx.Client(base_url=server.url, timeout=60) as client,
+    ):
+        assert try_http(client, "title_lookup", {"title": half}, found) == ""
+        body = {"model": "usher", "messages": [{"role": "user", "content": half}]}
+        headers = {"Content-Type": "application/json"}
+        said = client.post("/v1/chat/completions", content=json.dumps(body), headers=headers)
+        assert said.status_code == 400
+        assert "half a character" in said.json()["error"]["message"]
+    assert found.http == {"400": 1}
 
 
 def test_a_server_that_breaks_is_a_breach() -> None:

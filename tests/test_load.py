@@ -53,10 +53,10 @@ class FakeServer:
         self.turns.setdefault(user, []).append(text)
         other = next((name for name in self.turns if name != user), "")
         reply = f"for {other if self.fault == 'mixes replies' else user}"
-        return httpx.Response(200, json={"reply": reply, "usher": {"items": [{"item_id": f"of {user}"}]}})
+        return httpx.Response(200, json={"reply": reply, "usher": {"items": [{"item_id": f"of {user[3:]}"}]}})
 
     def export(self, user: str) -> dict[str, Any]:
-        turns = self.turns[user][1:] if self.fault == "loses a turn" else self.turns[user]
+        turns = self.turns.get(user, [])[1 if self.fault == "loses a turn" else 0 :]
         likes = self.likes.get(user, [])
         if self.fault == "mixes likes":
             likes = [item for items in self.likes.values() for item in items]
@@ -78,7 +78,7 @@ def measured(fault: str = "") -> tuple[dict[str, Any], FakeServer]:
 
 def test_everything_answered_is_counted_and_checked() -> None:
     results, server = measured()
-    assert results["turns"]["n"] == server.chats >= 10
+    assert results["turns"]["n"] == server.chats >= 5
     assert results["turns"]["median_ms"] >= 5
     assert results["turns"]["median_ms"] <= results["turns"]["p95_ms"] <= results["turns"]["p99_ms"]
     assert results["turns"]["per_second"] == pytest.approx(server.chats / results["seconds"], rel=0.15)

@@ -82,8 +82,9 @@ def test_what_a_writer_reads_of_an_item_holds_no_marks_of_the_chat_template(plan
         assert [message.role for message in request.messages] == ["system", "user"]
         assert not [message for message in request.messages if "<|im_" in message.content]
     for turn in turns:
-        assert not turn["reply"].startswith("HACKED")
         assert "writer: plain reply" in turn["notes"]
+        assert "planner" not in turn["reply"]
+        assert all(item["title"] in turn["reply"] for item in turn["items"])
 
 
 @pytest.mark.parametrize("role", ["planner", "writer"])

@@ -29,8 +29,8 @@ def test_the_schemas_are_what_the_openai_client_hands_to_a_model(served: Running
         schemas = client.get("/v1/tools").json()["data"]
     assert [schema["function"]["name"] for schema in schemas] == list(TOOLS)
     TypeAdapter(list[ChatCompletionToolParam]).validate_python(schemas)
-    client = OpenAI(base_url=f"{served.url}/v1", api_key="none")
-    assert client.get("/tools", cast_to=object) == {"object": "list", "data": schemas}
+    usher = OpenAI(base_url=f"{served.url}/v1", api_key="none")
+    assert usher.get("/tools", cast_to=object) == {"object": "list", "data": schemas}
 
 
 CALLS: dict[str, dict[str, Any]] = {

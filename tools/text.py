@@ -2,7 +2,10 @@
 
 import re
 import unicodedata
+from typing import Any
 
+HALF = "half a character (a lone surrogate) is no text"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"'s\b")
 # Letters that have no decomposition, and the printer's apostrophe.
@@ -15,6 +18,20 @@ STOPWORDS = frozenset(
         " this to was were which who will with"
     )
 )
+
+
+def is_text(data: Any) -> bool:
+    """Whether every text in parsed JSON is of whole characters: half of one can be neither stored nor sent again."""
+    waiting = [data]
+    while waiting:
+        match waiting.pop():
+            case str() as text if _SURROGATE.search(text):
+                return False
+            case dict() as held:
+                waiting += [*held.keys(), *held.values()]
+            case list() as held:
+                waiting += held
+    return True
 
 
 def fold(text: str) -> str:

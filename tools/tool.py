@@ -6,18 +6,26 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from tools.catalog import Catalog
 from tools.errors import ToolError
 from tools.literals import clip
 from tools.scorer import Mask, Rows
+from tools.text import HALF, is_text
 
 
 class Arguments(BaseModel):
     """Base of every tool's arguments: nothing unknown, nothing coerced, lengths bounded by each field."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, data: Any) -> Any:
+        if not is_text(data):
+            raise ValueError(HALF)
+        return data
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tools.text import HALF, is_text
+
 MODEL = "usher"
 ID = r"^[A-Za-z0-9._:@+-]{1,128}$"  # of users and sessions, as clients name them
 _PIECE = re.compile(r"\s*(?:[^\W\d_]{1,8}(?![^\W\d_])|[^\W\d_]{5}|\d|[^\w\s]|_)|\s+")
@@ -74,6 +76,8 @@ class ChatRequest(BaseModel):
     @classmethod
     def _refuse(cls, data: Any) -> Any:
         """What would change the reply if it were heeded is refused rather than ignored."""
+        if not is_text(data):
+            raise ValueError(f"messages: {HALF}")
         if isinstance(data, dict):
             for name in ("tools", "functions"):
                 if data.get(name):

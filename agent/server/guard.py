@@ -81,11 +81,11 @@ class Access:
         started = time.perf_counter()
         try:
             await self._inner(scope, receive, give)
-        except Exception as error:  # a bug of ours: it is answered, noted with the request's id, and goes on up
+        except Exception as error:  # a bug of ours: noted with the request's id, answered if nothing went out yet
             log("crash", logging.ERROR, error, request_id=request_id)
-            if not status:
-                await answer(RefusedError(500, BROKEN))(scope, receive, give)
-            raise
+            if status:
+                raise
+            await answer(RefusedError(500, BROKEN))(scope, receive, give)
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
             route, seconds = _route(scope), time.perf_counter() - started
@@ -184,12 +184,12 @@ class Guard:
         declared = headers.get("content-length", "0")
         if not declared.isdigit() or int(declared) > self._body_limit:
             raise too_large
-        body = b""
+        body: bytes = b""
         try:
             async with asyncio.timeout(SLOWEST):
                 while True:
                     message = await receive()
-                    body += message.get("body", b"")
+                    body += bytes(message.get("body", b""))
                     if len(body) > self._body_limit:
                         raise too_large
                     if not message.get("more_body", False):

@@ -25,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 from agent.events import Done
 from agent.memory import Session
 from agent.server.formats import ID
-from agent.server.guard import LOCAL
+from agent.server.guard import LOCAL, caller_of
 from agent.server.keys import Caller
 from agent.server.problems import problem_of
 from agent.server.service import Conversation, Service, events_of
@@ -120,8 +120,8 @@ class MCPEndpoint:
 
     def __init__(self, service: Service) -> None:
         def caller(context: ServerRequestContext[Any]) -> Caller:
-            found: Caller = context.request.scope["state"]["caller"]
-            return found
+            assert context.request is not None, "over HTTP there is one"
+            return caller_of(context.request)
 
         self._server = mcp_server(service, caller)
         self._manager: StreamableHTTPSessionManager | None = None

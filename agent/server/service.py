@@ -19,6 +19,7 @@ from agent.server.problems import RefusedError
 from agent.server.store import Person, Store, changes
 from agent.server.watching import Metrics, log, turn_span
 from tools.errors import UsherError
+from tools.text import HALF, is_text
 
 AGAIN = 5.0  # seconds until a model that could not be warmed is tried again
 
@@ -107,7 +108,9 @@ class Service:
             yield ended
 
     def check_text(self, text: str) -> None:
-        """Raises RefusedError for a message that is too long."""
+        """Raises RefusedError for a message that is too long, or no text."""
+        if not is_text(text):
+            raise RefusedError(400, HALF, "messages", "no_text")
         most = self.agent.settings.message_limit
         if len(text) > most:
             raise RefusedError(

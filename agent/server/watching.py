@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from opentelemetry import trace  # the interface alone; the extra `otel` brings what sends
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from agent.events import Called, Done, Event, Planned
 from agent.server.limits import Gate, LateError, LeftError, Watch
@@ -82,6 +82,7 @@ class Metrics:
     @classmethod
     def of(cls, gate: Gate) -> "Metrics":
         registry = CollectorRegistry()
+        ProcessCollector(registry=registry)  # memory, processor time, open files
         running = Gauge("usher_turns_running", "Turns that run now", registry=registry)
         running.set_function(lambda: gate.running)
         waiting = Gauge("usher_turns_waiting", "Turns that wait for their place", registry=registry)
