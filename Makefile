@@ -15,13 +15,13 @@ test: $(VENV)/dev
 	$(BIN)/python -m pytest -n auto
 
 fast: $(VENV)/dev
-	$(BIN)/python -m pytest -n auto -m "not model and not slow"
+	$(BIN)/python -m pytest -n auto -m "not model and not slow and not ray"
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto -m "not model and not slow"
+	$(BIN)/python -m pytest -n auto -m "not model and not slow and not ray"
 
 catalog: $(CATALOG)/manifest.json
 

@@ -114,11 +114,6 @@ def test_usage_errors_exit_2() -> None:
     assert usher("nonsense").returncode == 2
 
 
-@pytest.mark.parametrize("command", [("eval", "replay")])
-def test_what_is_not_built_yet_says_so(command: tuple[str, ...]) -> None:
-    assert "not built yet" in error_line(usher(*command), code=2)
-
-
 @pytest.mark.parametrize(
     ("line", "said"),
     [("{", ":2: not JSON"), ('{"id": 1}', ":2: wants"), ('{"id": 1, "turns": [1]}', ":2: wants"), ("[]", ":2: wants")],

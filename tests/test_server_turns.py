@@ -1,0 +1,101 @@
+"""Turns that meet their bounds, as clients of the chat path see it: conflicts, leavers, deadlines, a full queue."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from tests.server import HeldEngine, Running, running, service_of
+from tests.test_server_chat import openai_client, say
+from tools.catalog import Catalog
+
+pytestmark = pytest.mark.enable_socket
+
+
+def test_a_second_message_while_the_first_is_answered_is_a_conflict(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    engine = HeldEngine()
+    with running(service_of(tiny_catalog, engine, str(tmp_path / "state.db"))) as server, ThreadPoolExecutor() as pool:
+        client = openai_client(server.url)
+        first = pool.submit(say, client, "a comedy", extra_body={"session_id": "one"})
+        assert engine.begun.acquire(timeout=20)
+        with pytest.raises(openai.ConflictError):
+            say(client, "a comedy", extra_body={"session_id": "one"})
+        engine.go.set()
+        assert items(first.result(timeout=20))
+
+
+@contextmanager
+def begun_request(server: Running, **fields: Any) -> Iterator[None]:
+    """A chat request whose client hangs up at the end, whatever came back."""
+    body = json.dumps({"model": "usher", "messages": [USER], **fields}).encode()
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        yield
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_goes_away_stops_its_turn(tiny_catalog: Catalog, tmp_path: Path, stream: bool) -> None:
+    engine = HeldEngine()
+    service = service_of(tiny_catalog, engine, str(tmp_path / "state.db"))
+    with running(service) as server:
+        with begun_request(server, session_id="one", stream=stream):
+            assert engine.begun.acquire(timeout=20)
+        wait_until(lambda: service.gate.running == 0)
+        assert service.store.person_of("local", "one") is None
+        with server.client() as client:
+            assert 'usher_turns_total{act="none",outcome="stopped"} 1.0' in client.get("/metrics").text
+
+
+def test_a_turn_past_its_deadline_is_stopped(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    service = service_of(tiny_catalog, HeldEngine(), str(tmp_path / "state.db"), deadline=0.3)
+    with running(service) as server, pytest.raises(openai.InternalServerError) as late:
+        say(openai_client(server.url), "a comedy")
+    assert late.value.status_code == 504
+    assert late.value.code == "deadline"
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    engine = HeldEngine()
+    service = service_of(tiny_catalog, engine, str(tmp_path / "state.db"), turns_at_once=1, waiting=2)
+    with running(service) as server, ThreadPoolExecutor() as pool:
+        client = openai_client(server.url)
+        taken = [pool.submit(say, client, "a comedy") for _ in range(3)]
+        wait_until(lambda: service.gate.waiting == 2)
+        with pytest.raises(openai.RateLimitError) as refused:
+            say(client, "a comedy")
+        assert refused.value.code == "queue_full"
+        assert int(refused.value.response.headers["Retry-After"]) >= 1
+        engine.go.set()
+        assert [len(items(answer.result(timeout=30))) for answer in taken] == [5, 5, 5]
+        assert items(say(client, "a comedy"))
+
+
+def test_whoever_leaves_the_queue_gives_their_place_up(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    engine = HeldEngine()
+    service = service_of(tiny_catalog, engine, str(tmp_path / "state.db"), turns_at_once=1, waiting=1)
+    with running(service) as server, ThreadPoolExecutor() as pool:
+        first = pool.submit(say, openai_client(server.url), "a comedy")
+        assert engine.begun.acquire(timeout=20)
+        with begun_request(server):
+            wait_until(lambda: service.gate.waiting == 1)
+        wait_until(lambda: service.gate.waiting == 0)
+        engine.go.set()
+        assert items(first.result(timeout=20))
+        wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "turn"])
