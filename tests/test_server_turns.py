@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from tests.server import HeldEngine, Running, running, service_of
-from tests.test_server_chat import openai_client, say
+from tests.test_server_chat import USER, items, openai_client, say
 from tools.catalog import Catalog
 
 pytestmark = pytest.mark.enable_socket
