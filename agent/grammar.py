@@ -89,9 +89,9 @@ def _condition(column: Column) -> str:
 
 
 def _number(column: Column) -> str:
-    """Digits as many as the column's own numbers have: a year has four, a rating one or two and a fraction."""
+    """As many digits as numbers up to twice the column's own: a year has four, a rating one or two and a fraction."""
     low, high = (abs(int(float(bound or 0))) for bound in (column.minimum, column.maximum))
-    most = max(len(str(low)), len(str(high)))
+    most = max(len(str(low)), len(str(2 * high)))  # "under 100" may be said where nothing is over 95
     least = len(str(low)) if float(column.minimum or 0) > 0 else 1
     sign = '"-"? ' if float(column.minimum or 0) < 0 else ""
     fraction = ' ("." [0-9]{1,4})?' if column.type == "number" else ""

@@ -192,6 +192,8 @@ def _bound(world: World, column: Column, words: ColumnWords, chance: random.Rand
     name = column.name
     if kind == "between":
         other = value + step * chance.choice([1, 2, 3, 4, 5, 10])
+        if other > 2 * float(column.maximum or 0):  # more digits than the grammar lets the planner write
+            return None
         low, high = number(value), number(other)
         return Piece(
             (name,), f"{name} BETWEEN {low} AND {high}", "post", phrase.format(a=low, b=high), kept=f"{low} {high}"

@@ -78,10 +78,13 @@ class ValueIndex:
         """In the order of the text. `common` are everyday words, which are no names when they stand alone."""
         words = list(WORD.finditer(text))
         folded = [stem(fold(word[0])) for word in words]
-        found = [*_decades(text), *_hours(text), *self._values_in(words, folded), *self._names_in(text, words, common)]
-        return list({(link.start, link.said): link for link in sorted(found, key=lambda one: one.start)}.values())[
-            :MOST
-        ]
+        telling = [at for at, word in enumerate(words) if fold(word[0]) not in STOPWORDS]
+        values = self._values_in([words[at] for at in telling], [folded[at] for at in telling])
+        found = [*_decades(text), *_hours(text), *_longest(values), *self._names_in(text, words, common)]
+        first: dict[str, Link] = {}
+        for link in sorted(found, key=lambda one: one.start):
+            first.setdefault(link.said, link)
+        return list(first.values())[:MOST]
 
     def _values_in(self, words: Sequence[re.Match[str]], folded: Sequence[str]) -> Iterator[Link]:
         for key, said in self.values:

@@ -1,0 +1,62 @@
+"""What the words of a message may mean in a catalog."""
+
+import pytest
+
+from agent.context import found_in
+from tools.catalog import Catalog
+from tools.schema import Column, Manifest
+from tools.value_index import ValueIndex
+
+
+@pytest.fixture(scope="module")
+def index() -> ValueIndex:
+    columns = (
+        Column(name="genres", type="text", is_list=True, values=("Comedy", "Sci-Fi", "Animation", "Horror")),
+        Column(name="rated", type="text", values=("PG", "PG-13", "suitable for children")),
+        Column(name="cooperative", type="boolean"),
+        Column(name="critic_score", type="integer", minimum=0.0, maximum=100.0),
+        Column(name="maker", type="text", is_list=True),
+        Column(name="place", type="text"),
+    )
+    manifest = Manifest(
+        name="a", noun="film", source="b", rows=1, interactions=0, columns=columns, parts={}, build_hash=""
+    )
+    named = [("maker", "Ana Vidal"), ("maker", "Young"), ("place", "Paris, Texas, USA"), ("place", "a quiet house")]
+    return ValueIndex.of(manifest, named)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("comedies please", ["'Comedy' IN genres"]),
+        ("a comdey", ["'Comedy' IN genres"]),
+        ("scifi or sci fi, animated", ["'Sci-Fi' IN genres", "'Animation' IN genres"]),
+        ("PG-13, no horror", ["rated = 'PG-13'", "'Horror' IN genres"]),
+        ("something suitable for the children", ["rated = 'suitable for children'"]),
+        ("cooperative ones with a critic score over 70", ["cooperative = true", "critic_score"]),
+        ("made by ana vidal", ["maker ILIKE '%ana vidal%'"]),
+        ("the Vidal ones", ["maker ILIKE '%Vidal%'"]),
+        ("set in Paris", ["place ILIKE '%Paris%'"]),
+        ("a young couple in a quiet house", []),
+        ("from the late eighties", ["1987 to 1989"]),
+        ("the 2010s, the '60s", ["2010 to 2019", "1960 to 1969"]),
+        ("under an hour and a half", ["90 minutes"]),
+        ("2h30 or 45 min", ["150 minutes"]),
+        ("ah yes", []),
+        ("", []),
+    ],
+)
+def test_words_are_linked_in_their_order(index: ValueIndex, text: str, found: list[str]) -> None:
+    assert [link.said for link in index.link(text, frozenset({"young"}))] == found
+
+
+def test_a_link_covers_the_words_it_is_about(index: ValueIndex) -> None:
+    text = "please, a Comdey"
+    (link,) = index.link(text, frozenset())
+    assert text[link.start : link.end] == "Comdey"
+
+
+def test_a_catalog_links_its_own_names(tiny_catalog: Catalog) -> None:
+    director = tiny_catalog.values("director")[0]
+    name = director[0] if isinstance(director, list) else director
+    assert any(said.startswith("director ") for said in found_in(tiny_catalog.value_index, f"films by {name}"))
