@@ -5,52 +5,31 @@ what the other person then suggested. Dialogues of folds 0 to 2 of 5 alone are r
 to evaluation, whole.
 """
 
-import gzip
 import random
 import re
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import product
 from math import log2
 from pathlib import Path
-from typing import Literal
 from urllib.parse import unquote
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.memory import Exchange, Session
 from agent.plan import Call, Plan
 from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
+from agent.recorded import Turn, exchanges, fold_of, read_texts, read_turn
 from finetune.heard import Condition, Heard, Listener
 from finetune.lexicon import read_domains, words_for
 from tools.catalog import Catalog
 from tools.errors import UsherError
 from tools.mentions import find_mentions
 
-FOLDS = 5
 TRAINING = (0, 1, 2)
 WITHIN = 50  # rank of what was suggested, from which a plan is no label
 YEAR = re.compile(r"\s*\((?:18|19|20)\d\d\)")
-
-
-class Said(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    role: Literal["user", "assistant"]
-    content: str
-
-
-class Line(BaseModel):
-    """One recommending turn of the replay format; its id is the dialogue's, a dash, and the turn's number."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    messages: tuple[Said, ...]
-    gold: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -82,11 +61,6 @@ class _Wish:
         return len(self.conditions) + len(self.searches)
 
 
-def fold_of(dialogue: str) -> int:
-    """0 to 4, by the SHA-256 of the dialogue's id."""
-    return int.from_bytes(sha256(dialogue.encode()).digest()[:8], "big") % FOLDS
-
-
 def redial_examples(catalog: Catalog, file: Path, seed: int) -> Iterator[Labelled]:
     """Labelled messages of the training folds' dialogues, in the order of the file. In every other dialogue the years
     that ReDial writes after titles are taken out, as people leave them out.
@@ -95,36 +69,29 @@ def redial_examples(catalog: Catalog, file: Path, seed: int) -> Iterator[Labelle
     """
     listener = Listener(catalog, words_for(catalog, read_domains().values()))
     chance = random.Random(seed)
-    dialogues: dict[str, list[Line]] = {}
-    for line in read_lines(file):
-        dialogue = line.id.rpartition("-")[0]
-        if fold_of(dialogue) in TRAINING:
-            dialogues.setdefault(dialogue, []).append(line)
+    dialogues: dict[str, list[Turn]] = {}
+    for turn in read_turns(file):
+        if fold_of(turn.dialogue) in TRAINING:
+            dialogues.setdefault(turn.dialogue, []).append(turn)
     for dialogue, lines in dialogues.items():
         yield from _label(catalog, listener, dialogue, lines, chance.random() < 0.5)
 
 
-def read_lines(file: Path) -> Iterator[Line]:
+def read_turns(file: Path) -> Iterator[Turn]:
     """Raises UsherError naming the file and the line that is broken."""
-    try:
-        with gzip.open(file, "rt", encoding="utf-8") as opened:
-            for number, text in enumerate(opened, start=1):
-                try:
-                    yield Line.model_validate_json(text)
-                except ValidationError as error:
-                    first = error.errors()[0]
-                    where = ".".join(map(str, first["loc"])) or "line"
-                    raise UsherError(f"{file}: line {number}: {where}: {first['msg']}") from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise UsherError(f"{file}: cannot be read ({error})") from error
+    for number, text in read_texts(file):
+        try:
+            yield read_turn(text)
+        except UsherError as error:
+            raise UsherError(f"{file}: line {number}: {error}") from error
 
 
 def _label(
-    catalog: Catalog, listener: Listener, dialogue: str, lines: Sequence[Line], undated: bool
+    catalog: Catalog, listener: Listener, dialogue: str, lines: Sequence[Turn], undated: bool
 ) -> Iterator[Labelled]:
     """A dialogue from its first message on: what holds is carried from turn to turn, as the agent would."""
-    gold = {_turns(line.messages)[1]: line.gold for line in lines}
-    turns, _ = _turns(max(lines, key=lambda line: len(line.messages)).messages)
+    gold = {len(exchanges(line.messages)): line.gold for line in lines}
+    turns = exchanges(max(lines, key=lambda line: len(line.messages)).messages)
     session, held = Session(), _Wish()
     for number, (message, reply) in enumerate(turns, start=1):
         text = " ".join(unquote(YEAR.sub("", message) if undated else message).split())
@@ -144,21 +111,6 @@ def _label(
         shown = dict.fromkeys(str(catalog.ids[mention.row]) for mention in find_mentions(catalog, reply))
         named = [[] if plan is None else named_titles(catalog, plan, name) for name in ("liked", "disliked")]
         session.remember(Exchange(user=text, reply=reply, plan=plan, items=tuple(shown)), *named)
-
-
-def _turns(messages: Sequence[Said]) -> tuple[list[tuple[str, str]], int]:
-    """(message, reply) pairs, what one says in a row joined; and how many there are."""
-    turns: list[tuple[str, str]] = []
-    previous = ""
-    for one in messages:
-        if one.role == "user" and previous != "user":
-            turns.append((one.content, ""))
-        elif one.role == "user":
-            turns[-1] = (f"{turns[-1][0]} {one.content}", "")
-        elif turns:
-            turns[-1] = (turns[-1][0], f"{turns[-1][1]} {one.content}".strip())
-        previous = one.role
-    return turns, len(turns)
 
 
 def search(

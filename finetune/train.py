@@ -159,7 +159,7 @@ def train(
 
 def _groups(model: Any, config: TrainConfig) -> list[dict[str, Any]]:
     """The weights of A, and those of B with a higher rate (LoRA+, Hayou et al. 2024)."""
-    a, b = [], []
+    a, b = list[Any](), list[Any]()
     for name, weight in model.named_parameters():
         if weight.requires_grad:
             (b if "lora_B" in name else a).append(weight)

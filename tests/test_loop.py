@@ -206,7 +206,7 @@ def test_a_turn_that_is_closed_early_leaves_no_mark(tiny_catalog: Catalog) -> No
     session = Session()
     events = run_turn(agent(tiny_catalog, ScriptedEngine([COMEDIES_OF_THE_NINETIES])), session, "a comedy")
     next(events)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert session.exchanges == []
 
 

@@ -42,7 +42,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     held.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     held.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=held, eos_token="<end>", chat_template=TEMPLATE)
+    tokenizer: Any = PreTrainedTokenizerFast(tokenizer_object=held, eos_token="<end>", chat_template=TEMPLATE)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     config = LlamaConfig(
