@@ -3,6 +3,10 @@
 The rule is closed: a word passes when the evidence of the picks its sentence names holds it, or when it is one of the
 neutral words (prompts/neutral_words.txt), which state nothing about an item. Whatever else a model writes is refused,
 so a claim nobody foresaw ("Oscar-winning") is refused too.
+
+An item's free text was written by whoever filled the catalog, and may hold instructions to the model. So it is evidence
+for its own item alone: a sentence that names no pick draws on values and reasons only. And it is evidence for words
+alone: links and code out of it never pass.
 """
 
 import re
@@ -11,15 +15,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
+from typing import Any
 
 from agent.evidence import Pick
-from tools.schema import Manifest
+from tools.schema import Column, Manifest
 
 WORD = re.compile(r"[^\W_]+(?:['’.\-][^\W_]+)*")
 PRONOUNS = frozenset(
     {"it", "its", "it's", "this", "that", "they", "their", "these", "those", "he", "she", "his", "her"}
 )
 DECIMAL = re.compile(r"\d+\.\d+")
+# A word, a whole number, initials.
+PLAIN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+(?:s|st|nd|rd|th)?|(?:[^\W\d_]\.)+[^\W\d_]")
+CODE = re.compile(r"[<>{}|\\=@^~`]|://|\]\(|\bwww\.", re.IGNORECASE)  # no sentence about an item has any of these
+NAME = 4  # words of a value that may be a name or a keyword; a longer one is free text
+QUOTE = "theme: "  # begins the reason that quotes an item's text (tools/dense_search.py)
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+")
 
 
@@ -97,10 +107,18 @@ class Checker:
         return sorted(found, key=lambda pair: -len(pair[0].pattern))
 
     @cached_property
-    def _evidence(self) -> list[set[str]]:
-        notes = {column.name: column.note for column in self.manifest.columns}
+    def _facts(self) -> list[set[str]]:
+        """Stems of each pick's values and reasons."""
         return [
-            stems(document) | stems(" ".join(pick.why)) | _values(pick, notes)
+            _values(pick, self.manifest) | stems(" ".join(why for why in pick.why if not why.startswith(QUOTE)))
+            for pick in self.picks
+        ]
+
+    @cached_property
+    def _texts(self) -> list[set[str]]:
+        """Stems of each pick's free texts."""
+        return [
+            _plain_stems(" ".join([document, *pick.why, *_free_texts(pick, self.manifest)]))
             for pick, document in zip(self.picks, self.documents, strict=True)
         ]
 
@@ -117,16 +135,16 @@ class Checker:
         words = list(WORD.finditer(text))
         if not named and words and fold(words[0].group()) in PRONOUNS:
             named = before
-        scope = [self._evidence[index] for index in named] or self._evidence
+        scope = [self._facts[index] | self._texts[index] for index in named] or self._facts
         held = set.intersection(*scope) if scope else set()
         some = set.union(*scope) if scope else set()
-        bad = []
-        for match in words:
-            # A hyphenated or dotted word stands when all its parts do; a number with a fraction is one thing.
-            parts = [match.group()] if DECIMAL.fullmatch(match.group()) else re.split(r"[-.]", match.group())
-            if not all(self._stands(part, match, held, some, bool(named)) for part in parts):
-                bad.append(match.group())
-        return bad
+        code = [chunk for chunk in text.split() if CODE.search(chunk)]
+        # A hyphenated word stands when all its parts do; a dotted one, a fraction or an address, is one thing.
+        return code + [
+            match.group()
+            for match in words
+            if not all(self._stands(part, match, held, some, bool(named)) for part in match.group().split("-"))
+        ]
 
     def _without_titles(self, sentence: str) -> tuple[str, tuple[int, ...]]:
         """The sentence with every pick's title blanked out, and which picks those were."""
@@ -165,17 +183,40 @@ class Checker:
         return bad
 
 
-def _values(pick: Pick, notes: dict[str, str]) -> set[str]:
-    """Stems of all values of an item, with their columns' names and units; numbers as a person would write them."""
+def _values(pick: Pick, manifest: Manifest) -> set[str]:
+    """Stems of an item's values, with their columns' names and units, but its free texts; numbers as a person would
+    write them.
+    """
     words: set[str] = stems(pick.name)
-    for name, value in pick.item.values.items():
-        if value is not None:
-            words |= stems(name.replace("_", " ")) | stems(notes[name])
-        for part in value if isinstance(value, (list, tuple)) else [value]:
-            words |= set() if part is None else stems(str(part))
+    for column in manifest.columns:
+        parts = _parts(pick, column)
+        if parts:
+            words |= stems(column.name.replace("_", " ")) | stems(column.note)
+        for part in parts:
+            words |= set() if _is_free(part, column) else stems(str(part))
             if isinstance(part, float):
                 words |= {f"{part:.0f}", f"{part:.1f}", f"{part:g}"}
     return words
+
+
+def _free_texts(pick: Pick, manifest: Manifest) -> list[str]:
+    return [part for column in manifest.columns for part in _parts(pick, column) if _is_free(part, column)]
+
+
+def _parts(pick: Pick, column: Column) -> list[Any]:
+    """An item's values in one column."""
+    value = pick.item.values.get(column.name)
+    return [part for part in (value if isinstance(value, (list, tuple)) else [value]) if part is not None]
+
+
+def _is_free(part: Any, column: Column) -> bool:
+    return isinstance(part, str) and column.values is None and len(part.split()) > NAME
+
+
+def _plain_stems(text: str) -> set[str]:
+    """Stems of a free text's words and whole numbers: none of a link, of code, or of what mixes letters and digits."""
+    words = (word for chunk in text.split() if not CODE.search(chunk) for word in WORD.findall(fold(chunk)))
+    return {stem(part) for word in words for part in [word, *word.split("-")] if PLAIN.fullmatch(part)}
 
 
 def _decade(word: str, evidence: Iterable[str]) -> bool:
