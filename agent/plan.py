@@ -23,12 +23,14 @@ TITLES = {"similar_items": "item_id", "title_lookup": "title"}
 
 Act = Literal["recommend", "ask", "answer", "chat"]
 
-_QUOTED = r"""(?:'(?:[^']|'')*'|"[^"]*"|[^'"|])*"""  # a bar inside quotes does not end a call
+# A bar inside quotes does not end a call. What is quoted is read without going back: a model that stammers quotes would
+# be tried in more ways than there is time for.
+_QUOTED = r"""(?:'(?:[^']|'')*+'|"[^"]*+"|[^'"|])*+"""
 _CALL = re.compile(
     rf"(?P<tool>sql_filter|cf_recommend|similar_items|title_lookup) ?(?P<quoted>{_QUOTED})"
     r"|(?P<search>bm25_search|dense_search|facet_counts) (?P<plain>[^|]+)"
 )
-_ORDER = re.compile(r"(?P<where>(?:'(?:[^']|'')*'|[^'])*?) ?\bORDER BY (?P<order>[^']+)")
+_ORDER = re.compile(r"(?P<where>(?:'(?:[^']|'')*+'|[^'])*?) ?\bORDER BY (?P<order>[^']+)")
 _HEAD = re.compile(r"(?P<act>recommend|ask|answer|chat)\b(?: (?P<rest>[^|]*))?")
 _TITLE = re.compile(r'"([^"]*)"')
 

@@ -8,6 +8,7 @@ ever made: the same numbers in a fraction of the time and memory.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,11 +129,14 @@ class EASE:
         return cls(csr_array(load_npz(folder / "likes.npz")), solved, diagonal, items, int(size), users, config)
 
 
+Named = Annotated[str, Field(max_length=200)]
+
+
 class CFArguments(Arguments):
     """Items are named by id or by title."""
 
-    liked: list[str] = Field(default=[], max_length=100, description="items liked: ids or titles")
-    disliked: list[str] = Field(default=[], max_length=100, description="items disliked: ids or titles")
+    liked: list[Named] = Field(default=[], max_length=100, description="items liked: ids or titles")
+    disliked: list[Named] = Field(default=[], max_length=100, description="items disliked: ids or titles")
     user_id: str | None = Field(default=None, max_length=100, description="a person of the catalog's interactions")
     k: int = Field(default=50, ge=1, le=1000, description="how many items at most")
 

@@ -31,6 +31,7 @@ ALIKE = 0.88  # OSA similarity of titles whose words are cut differently ("god f
 SHORTEST = 6  # letters of a query in which a slip is forgiven
 LONG = 15  # letters that tell a title with a slip or two among them
 WELL_KNOWN = 1000  # rows from the top whose titles people shorten
+LONGEST = 300  # characters that are read of what somebody types: splitting the year off takes their square
 NEAREST = 3  # titles offered for one that was not found
 
 _YEAR = re.compile(r"^(?P<rest>.*?\w.*?)[\s,(\[]+(?:from\s+)?(?P<year>(?:1[89]|20)\d\d)\s*[)\]]?\s*$")
@@ -121,6 +122,7 @@ class TitleIndex:
 
     def lookup(self, title: str) -> list[Match]:
         """Best first, one match a row; empty when the catalog does not have the title."""
+        title = title[:LONGEST]
         rest, year = split_year(title)
         if year is not None and (matches := self._in_year(self._find(rest), year)):
             return matches
@@ -140,7 +142,7 @@ class TitleIndex:
 
     def nearest(self, title: str) -> list[int]:
         """Rows of the titles that look most like it."""
-        wanted = normalise(split_year(title)[0]).replace(" ", "")
+        wanted = normalise(split_year(title[:LONGEST])[0]).replace(" ", "")
         found = process.extract(wanted, self._letters, scorer=fuzz.ratio, limit=NEAREST, score_cutoff=50)
         return list(dict.fromkeys(min(self._exact[letters]) for letters, _, _ in found))
 
