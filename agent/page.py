@@ -14,11 +14,12 @@ from agent.evidence import Pick
 from agent.memory import Profile
 from agent.render import cards, header, message, prompts, reply, step, taste, working
 from agent.server.problems import problem_of
-from agent.server.service import Conversation, Service
+from agent.server.service import Conversation, Service, cut_note, waited_events
 from agent.visit import Visitor, found_before, said_before
 from tools.errors import UsherError
 
 QUOTED = 200  # characters of a longer one that the chat shows
+READY, WAIT = "Your message", "One moment, the page is loading"  # in the empty message box
 AT_ONCE = 64  # turns of the page; the service bounds what runs and what waits
 SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONOSPACE = ("ui-monospace", "Consolas", "monospace")
@@ -57,10 +58,12 @@ def respond(
         yield Frame([*history, message(text[:QUOTED] + "…"), reply(problem)], picks, text)
         return
     history = [*history, message(text)]
+    if cut := cut_note(text):
+        history = [*history, reply(cut)]
     yield Frame([*history, working()], picks, "")
     said = ""
     try:
-        with closing(service.turn(conversation, text, service.watch())) as events:
+        with closing(waited_events(service, conversation, text, service.watch())) as events:
             for event in events:
                 if isinstance(event, Planned | Called):
                     history = [*history, step(event)]
@@ -123,7 +126,7 @@ def build_page(service: Service) -> gr.Blocks:
     with gr.Blocks(title="Usher", analytics_enabled=False) as page:
         # Scrambled with a name that stands, so that it can still be read after the server was started again.
         browser = gr.BrowserState(None, storage_key="usher", secret="usher")
-        talk, picks = gr.State(None), gr.State(())  # a Visitor, once the page has loaded; Gradio copies both for each
+        picks = gr.State(())  # Gradio copies it for each browser
         gr.HTML(header(service.agent), **plain)
         with gr.Row(equal_height=False, elem_id="room"):
             with gr.Column(scale=4, min_width=320):
@@ -146,7 +149,8 @@ def build_page(service: Service) -> gr.Blocks:
                         label="Message",
                         show_label=False,
                         container=False,
-                        placeholder="Your message",
+                        placeholder=WAIT,
+                        interactive=False,
                         max_lines=5,
                         scale=6,
                     )
@@ -161,13 +165,11 @@ def build_page(service: Service) -> gr.Blocks:
         busy = gr.update(visible=False), gr.update(visible=True)
         idle = gr.update(visible=True), gr.update(visible=False)
 
-        def take(
-            written: str, history: History, visitor: Visitor | None, found: tuple[Pick, ...]
-        ) -> Generator[Any, None, None]:
-            if visitor is None or not written.strip():
+        def take(written: str, history: History, held: Any, found: tuple[Pick, ...]) -> Generator[Any, None, None]:
+            if held is None or not written.strip():  # what came before the page was ready is sent when it is
                 yield gr.skip()
                 return
-            conversation = visitor.conversation(service)
+            conversation = Visitor.of(held).conversation(service)
             for frame in respond(service, written.strip(), history, conversation, found):
                 draft = gr.skip() if frame.draft is None else frame.draft
                 yield draft, frame.history, frame.picks, *lists(frame.picks, conversation.session.profile), *busy
@@ -175,13 +177,14 @@ def build_page(service: Service) -> gr.Blocks:
         def lists(found: tuple[Pick, ...], profile: Profile) -> tuple[str, str]:
             return cards(found, profile, manifest), taste(profile, catalog)
 
-        def pressed(visitor: Visitor, found: tuple[Pick, ...], event: gr.EventData) -> tuple[str, str]:
-            return lists(found, visitor.press(service, str(event.item), str(event.feedback)))
+        def pressed(held: Any, found: tuple[Pick, ...], event: gr.EventData) -> tuple[str, str]:
+            return lists(found, Visitor.of(held).press(service, str(event.item), str(event.feedback)))
 
         def begin(visitor: Visitor) -> tuple[Any, ...]:
             session = visitor.conversation(service).session
             found = found_before(catalog, session)
-            return vars(visitor), said_before(session), visitor, found, *lists(found, session.profile), *idle
+            box = gr.update(interactive=True, placeholder=READY)
+            return vars(visitor), box, said_before(session), found, *lists(found, session.profile), *idle
 
         def chosen(event: gr.SelectData) -> str:
             return str(event.value["text"])
@@ -189,7 +192,7 @@ def build_page(service: Service) -> gr.Blocks:
         private = {"api_visibility": "private", "show_progress": "hidden"}
         turn = {
             "fn": take,
-            "inputs": [text, chat, talk, picks],
+            "inputs": [text, chat, browser, picks],
             "outputs": [text, chat, picks, grid, panel, send, stop],
             "concurrency_limit": AT_ONCE,
             "concurrency_id": "turn",
@@ -197,17 +200,16 @@ def build_page(service: Service) -> gr.Blocks:
         }
         sent = gr.on([text.submit, send.click], **turn)
         tried = chat.example_select(chosen, None, text, **private).then(**turn)
-        for ran in (sent, tried):
+        fresh = [browser, text, chat, picks, grid, panel, send, stop]
+        waited = page.load(lambda held: begin(Visitor.of(held)), browser, fresh, **private).then(**turn)
+        turns = [sent, tried, waited]
+        for ran in turns:
             ran.then(lambda: idle, None, [send, stop], **private)
         gr.on([text.submit, send.click], None, js=SCROLL)
-        stop.click(
-            lambda history: (stopped(history), *idle), chat, [chat, send, stop], cancels=[sent, tried], **private
-        )
+        stop.click(lambda history: (stopped(history), *idle), chat, [chat, send, stop], cancels=turns, **private)
 
         for buttons in (grid, panel):
-            buttons.click(pressed, [talk, picks], [grid, panel], trigger_mode="multiple", queue=False, **private)
-        fresh = [browser, chat, talk, picks, grid, panel, send, stop]
-        page.load(lambda held: begin(Visitor.of(held)), browser, fresh, **private)
-        anew.click(lambda visitor: begin(visitor.anew()), talk, fresh, cancels=[sent, tried], **private)
-        forget.click(lambda visitor: begin(visitor.forgotten(service)), talk, fresh, cancels=[sent, tried], **private)
+            buttons.click(pressed, [browser, picks], [grid, panel], trigger_mode="multiple", queue=False, **private)
+        anew.click(lambda held: begin(Visitor.of(held).anew()), browser, fresh, cancels=turns, **private)
+        forget.click(lambda held: begin(Visitor.of(held).forgotten(service)), browser, fresh, cancels=turns, **private)
     return page

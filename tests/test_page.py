@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,16 @@ from agent.memory import Profile, Session
 from agent.page import Frame, build_page, mount_page, respond, stopped
 from agent.plan import Plan
 from agent.render import as_markdown, card, cards, header, message, prompts, step, taste, working
+from agent.server import limits
 from agent.server.database import open_database
+from agent.server.limits import LATE
 from agent.server.problems import AWAY
 from agent.server.service import Conversation, Service
-from agent.server.store import Store
+from agent.server.store import Person, Store
 from agent.settings import Settings
-from agent.visit import Visitor, found_before, meant, said_before
+from agent.visit import PAGE, Visitor, found_before, meant, said_before
 from tests.scripted import ScriptedEngine
+from tests.server import service_of
 from tools.catalog import Catalog, Item
 
 COMEDIES = "recommend | sql_filter 'Comedy' IN genres"
@@ -94,7 +98,25 @@ def test_turns_of_two_people_at_once_do_not_mix(tiny_catalog: Catalog) -> None:
 
 def test_nobody_is_anybody_before_the_browser_said_who_it_is(tiny_catalog: Catalog) -> None:
     page = build_page(service(tiny_catalog))
-    assert [block.value for block in page.blocks.values() if isinstance(block, gr.State)] == [None, ()]
+    assert [block.value for block in page.blocks.values() if isinstance(block, gr.State)] == [()]
+
+
+def test_the_box_is_shut_until_the_page_is_ready_and_what_came_before_is_sent_then(tiny_catalog: Catalog) -> None:
+    shared = service(tiny_catalog, COMEDIES)
+    page = build_page(shared)
+    (box,) = (block for block in page.blocks.values() if isinstance(block, gr.Textbox))
+    assert not box.interactive
+    (load,) = (fn for fn in page.fns.values() if ("load" in {event for _, event in fn.targets}))
+    browser, update, *_ = load.fn(None)
+    assert update["interactive"]
+    (waited,) = (fn for fn in page.fns.values() if fn.concurrency_id == "turn" and fn.trigger_after == load._id)
+    assert list(waited.fn("a comedy", [], None, ())) == [gr.skip()]
+    *_, last = waited.fn("a comedy", [], browser, ())
+    assert last[1][-1].content == as_markdown(shared.store.session(*talk_of(browser)).exchanges[0].reply)
+
+
+def talk_of(browser: dict[str, str]) -> tuple[str, str, Person]:
+    return PAGE, browser["talk"], Person.user(PAGE, browser["person"])
 
 
 def test_a_visit_goes_on_where_it_was_left_also_on_another_server(tiny_catalog: Catalog, tmp_path: Path) -> None:
@@ -126,7 +148,7 @@ def test_a_browser_that_holds_nonsense_is_somebody_new(held: Any) -> None:
 def test_several_turns_may_run_at_once(tiny_catalog: Catalog) -> None:
     page = build_page(service(tiny_catalog))
     turns = [fn for fn in page.fns.values() if fn.concurrency_id == "turn"]
-    assert len(turns) == 2
+    assert len(turns) == 3
     assert all(fn.concurrency_limit > 1 for fn in turns)
 
 
@@ -163,6 +185,33 @@ def test_a_turn_that_is_closed_stops_the_model_and_leaves_no_mark(tiny_catalog: 
     turn.close()
     assert engine.stopped
     assert session.exchanges == []
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_turn_past_its_deadline_is_seen_to_end(
+    tiny_catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    class Slow(ScriptedEngine):
+        go = threading.Event()
+
+        def stream(self, request: Request) -> Iterator[str]:
+            while not self.go.wait(9 if hangs else 0.01):
+                yield ""
+            yield CHAT
+
+    monkeypatch.setattr(limits, "GRACE", 0.2)
+    engine, session = Slow(), Session()
+    held = service_of(tiny_catalog, engine, str(tmp_path / "state.db"), deadline=0.2)
+    *_, last = respond(held, "a comedy", [], talk(session), ())
+    assert [said.content for said in last.history] == ["a comedy", as_markdown(f"{LATE}")]
+    assert last.draft == "a comedy"
+    engine.go.set()
+
+
+def test_a_long_message_is_said_to_be_planned_by_its_beginning(tiny_catalog: Catalog) -> None:
+    seen = frames(tiny_catalog, COMEDIES, say="a comedy " * 60)
+    assert "first 400 of 539 characters" in seen[0].history[1].content
+    assert len(frames(tiny_catalog, COMEDIES, say="a comedy " * 6)[0].history) == 2
 
 
 def test_a_stopped_turn_is_no_longer_working() -> None:

@@ -11,6 +11,7 @@ import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
+from agent.llm import Request
 from tests.server import Running, WordEngine, running, service_of
 from tools.catalog import Catalog
 
@@ -121,6 +122,31 @@ def test_max_tokens_cuts_the_reply_and_says_so(client: OpenAI, name: str) -> Non
     assert cut.usage.completion_tokens == 4
     assert reply(whole).startswith(reply(cut))
     assert turn_of(cut)["reply"] == reply(whole)
+
+
+class Counting(WordEngine):
+    """Has a tokenizer: three tokens of template, and one for every two characters."""
+
+    def tokens(self, request: Request) -> list[int]:
+        return [0] * (3 + (len(request.messages[-1].content) + 1) // 2)
+
+
+def test_an_engine_with_a_tokenizer_counts_and_cuts_by_it(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    with running(service_of(tiny_catalog, Counting(), str(tmp_path / "state.db"))) as server:
+        client = openai_client(server.url)
+        whole, cut = say(client, "a comedy"), say(client, "a comedy", max_tokens=9)
+    assert whole.usage is not None
+    assert whole.usage.prompt_tokens == 4
+    assert whole.usage.completion_tokens == (len(reply(whole)) + 1) // 2
+    assert cut.choices[0].finish_reason == "length"
+    assert reply(whole).startswith(reply(cut))
+    assert cut.usage is not None
+    assert 5 <= cut.usage.completion_tokens <= 9
+
+
+def test_a_long_message_is_said_to_be_planned_by_its_beginning(client: OpenAI) -> None:
+    notes = turn_of(say(client, "a comedy " * 60))["notes"]
+    assert any("first 400 of 539 characters" in note for note in notes)
 
 
 def test_the_one_model_is_listed(client: OpenAI) -> None:

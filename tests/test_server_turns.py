@@ -13,7 +13,8 @@ from typing import Any
 import openai
 import pytest
 
-from tests.server import HeldEngine, Running, running, service_of
+from agent.llm import Request
+from tests.server import HeldEngine, Running, WordEngine, running, service_of
 from tests.test_server_chat import USER, items, openai_client, say
 from tools.catalog import Catalog
 
@@ -69,6 +70,26 @@ def test_a_turn_past_its_deadline_is_stopped(tiny_catalog: Catalog, tmp_path: Pa
         say(openai_client(server.url), "a comedy")
     assert late.value.status_code == 504
     assert late.value.code == "deadline"
+
+
+def test_a_caller_is_told_in_time_even_where_the_model_hangs(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    class Hanging(WordEngine):
+        go = threading.Event()
+
+        def stream(self, request: Request) -> Iterator[str]:
+            assert self.go.wait(60)
+            yield from super().stream(request)
+
+    engine = Hanging()
+    service = service_of(tiny_catalog, engine, str(tmp_path / "state.db"), deadline=0.3)
+    with running(service) as server:
+        for stream in (False, True):
+            with pytest.raises(openai.InternalServerError) as late:
+                say(openai_client(server.url), "a comedy", stream=stream)
+            assert (late.value.status_code, late.value.code) == (504, "deadline")
+        assert service.gate.running == 2  # no place is given twice
+        engine.go.set()
+        wait_until(lambda: service.gate.running == 0)
 
 
 def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(tiny_catalog: Catalog, tmp_path: Path) -> None:

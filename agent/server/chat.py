@@ -15,12 +15,13 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from agent.events import Done, Event, Text
 from agent.server.conversation import Recall, last_of, replay, whose
-from agent.server.formats import MODEL, ChatRequest, chunk, completion, pieces, usage
+from agent.server.formats import MODEL, ChatRequest, chunk, completion, usage
 from agent.server.guard import caller_of
 from agent.server.limits import Watch
 from agent.server.problems import RefusedError, body, problem_of
 from agent.server.service import Conversation, Service, events_of
 from agent.server.store import Person
+from agent.server.tokens import Counter, pieces
 from tools.errors import UsherError
 
 
@@ -73,21 +74,30 @@ def chat_routes(service: Service) -> APIRouter:
 class Reply:
     """The text so far, cut at the caller's `max_tokens`."""
 
-    def __init__(self, most: int | None) -> None:
-        self.text, self.tokens, self._most = "", 0, most
-        self.finish = "stop"
+    def __init__(self, asked: ChatRequest, counter: Counter) -> None:
+        self.text, self.finish = "", "stop"
+        self._asked, self._counter = asked, counter
 
     def add(self, piece: str) -> str:
         """What of this piece is still within the limit."""
+        if self.finish == "length":
+            return ""
+        taken = piece if self._asked.most_tokens is None else self._cut(piece, self._asked.most_tokens)
+        self.text += taken
+        return taken
+
+    def _cut(self, piece: str, most: int) -> str:
         taken = ""
         for token in pieces(piece):
-            if self._most is not None and self.tokens >= self._most:
+            if self._counter.count(self.text + taken + token) > most:
                 self.finish = "length"
                 break
             taken += token
-            self.tokens += 1
-        self.text += taken
         return taken
+
+    def usage(self) -> dict[str, int]:
+        """Tokens of what was asked and of what was answered."""
+        return usage(self._counter.count(self._asked.text), self._counter.count(self.text))
 
 
 @asynccontextmanager
@@ -109,14 +119,15 @@ async def _connected(request: Request, watch: Watch) -> AsyncIterator[None]:
 async def _whole(
     service: Service, asked: ChatRequest, turn: Turn, answer_id: str, events: AsyncGenerator[Event, None]
 ) -> JSONResponse:
-    reply = Reply(asked.most_tokens)
+    reply = Reply(asked, service.counter)
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Text):
                 reply.add(event.piece)
             elif isinstance(event, Done):
                 _recall(service, turn, reply.text)
-                return JSONResponse(completion(answer_id, reply.text, reply.finish, asked.prompt_tokens, event.json()))
+                used = await run_in_threadpool(reply.usage)
+                return JSONResponse(completion(answer_id, reply.text, reply.finish, used, event.json()))
     raise AssertionError("a turn ends with Done or raises")
 
 
@@ -124,7 +135,7 @@ async def _stream(
     service: Service, asked: ChatRequest, turn: Turn, answer_id: str, first: Event, events: AsyncGenerator[Event, None]
 ) -> AsyncIterator[str]:
     """Server-sent events. An error in mid-stream is the last event, as the OpenAI API has it."""
-    created, reply = int(time.time()), Reply(asked.most_tokens)
+    created, reply = int(time.time()), Reply(asked, service.counter)
     with_usage = asked.stream_options is not None and asked.stream_options.include_usage
     yield _event(chunk(answer_id, created, {"role": "assistant", "content": ""}))
     event = first
@@ -142,7 +153,7 @@ async def _stream(
     last = chunk(answer_id, created, {}, reply.finish)
     if with_usage:
         yield _event(last)
-        last = chunk(answer_id, created, None) | {"usage": usage(asked.prompt_tokens, reply.tokens)}
+        last = chunk(answer_id, created, None) | {"usage": await run_in_threadpool(reply.usage)}
     yield _event(last | {"usher": event.json()})
     yield "data: [DONE]\n\n"
 

@@ -1,8 +1,6 @@
 """The OpenAI chat format: what is read of a request, and what is answered."""
 
-import re
 import time
-from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,7 +9,6 @@ from tools.text import HALF, is_text
 
 MODEL = "usher"
 ID = r"^[A-Za-z0-9._:@+-]{1,128}$"  # of users and sessions, as clients name them
-_PIECE = re.compile(r"\s*(?:[^\W\d_]{1,8}(?![^\W\d_])|[^\W\d_]{5}|\d|[^\w\s]|_)|\s+")
 
 
 class Part(BaseModel):
@@ -96,15 +93,16 @@ class ChatRequest(BaseModel):
         return self.max_completion_tokens or self.max_tokens
 
     @property
-    def prompt_tokens(self) -> int:
-        return sum(count_tokens(message.text) for message in self.messages)
+    def text(self) -> str:
+        """Everything that is said in it, for the count of its tokens."""
+        return "\n".join(message.text for message in self.messages)
 
 
 def usage(prompt: int, completion: int) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def completion(answer_id: str, reply: str, finish: str, prompt_tokens: int, turn: dict[str, Any]) -> dict[str, Any]:
+def completion(answer_id: str, reply: str, finish: str, used: dict[str, int], turn: dict[str, Any]) -> dict[str, Any]:
     """A whole answer."""
     return {
         "id": answer_id,
@@ -119,7 +117,7 @@ def completion(answer_id: str, reply: str, finish: str, prompt_tokens: int, turn
                 "finish_reason": finish,
             }
         ],
-        "usage": usage(prompt_tokens, count_tokens(reply)),
+        "usage": used,
         "usher": turn,
     }
 
@@ -134,18 +132,3 @@ def chunk(answer_id: str, created: int, delta: dict[str, Any] | None, finish: st
         "model": MODEL,
         "choices": choices,
     }
-
-
-def pieces(text: str) -> Iterator[str]:
-    """The text in pieces of about a token; joined they are the text.
-
-    The engines have tokenizers of their own, or none that can be asked, so tokens are estimated as most byte-pair
-    vocabularies cut English: a word of up to eight letters is one, a longer one a piece for every five letters, digits
-    one by one, every other mark one.
-    """
-    for match in _PIECE.finditer(text):
-        yield match[0]
-
-
-def count_tokens(text: str) -> int:
-    return sum(1 for _ in pieces(text))

@@ -14,6 +14,8 @@ from tools.errors import UsherError
 
 SMOOTHING = 0.2  # weight of the newest turn in the mean that Retry-After is reckoned from
 POLL = 0.1  # seconds between two looks of a waiting turn at its watch
+GRACE = 1.0  # seconds beyond its time that a turn gets to end by itself before its caller is told
+LATE = "the turn took too long and was stopped; try again or ask for less"
 
 
 class BusyError(UsherError):
@@ -41,12 +43,17 @@ class Watch:
     tokens: int = 0
     notes: list[str] = field(default_factory=list)  # what the engine has to say about this turn
 
+    @property
+    def patience(self) -> float:
+        """Seconds that a caller waits for the next event: an engine may be stuck where it looks at no watch."""
+        return max(0.0, self.until - time.monotonic()) + GRACE
+
     def check(self) -> None:
-        """Raises LeftError or LateError."""
+        """Raises LateError or LeftError."""
+        if time.monotonic() > self.until:
+            raise LateError(LATE)
         if self.left.is_set():
             raise LeftError("the caller went away")
-        if time.monotonic() > self.until:
-            raise LateError("the turn took too long and was stopped; try again or ask for less")
 
 
 class WatchedEngine:

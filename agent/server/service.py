@@ -3,25 +3,30 @@
 import asyncio
 import dataclasses
 import logging
+import queue
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from agent.events import Done, Event
 from agent.loop import Agent, run_turn
 from agent.memory import Profile, Session
+from agent.messages import MESSAGE
 from agent.server.conversation import Recall
 from agent.server.database import ConflictError
-from agent.server.limits import Gate, Watch, WatchedEngine
+from agent.server.limits import GRACE, LATE, Gate, LateError, Watch, WatchedEngine
 from agent.server.problems import RefusedError
 from agent.server.store import Person, Store, changes
+from agent.server.tokens import Counter
 from agent.server.watching import Metrics, log, turn_span
 from tools.errors import UsherError
 from tools.text import HALF, is_text
 
 AGAIN = 5.0  # seconds until a model that could not be warmed is tried again
+
+Item = Event | BaseException | None  # what a turn's thread hands over
 
 
 @dataclass
@@ -44,6 +49,7 @@ class Service:
     store: Store
     gate: Gate
     metrics: Metrics
+    counter: Counter
     recall: Recall = field(default_factory=Recall)
     warmed: bool = False
     _busy: set[tuple[str, str]] = field(default_factory=set)
@@ -52,7 +58,7 @@ class Service:
     @classmethod
     def of(cls, agent: Agent, store: Store) -> "Service":
         gate = Gate(agent.settings.concurrency, agent.settings.waiting)
-        return cls(agent, store, gate, Metrics.of(gate))
+        return cls(agent, store, gate, Metrics.of(gate), Counter(agent.engine))
 
     def warm(self) -> None:
         """Load the model, its grammar and the embeddings, as often as it takes; /readyz says no until then."""
@@ -86,6 +92,8 @@ class Service:
         self._check_room(conversation)
         agent = dataclasses.replace(self.agent, engine=WatchedEngine(self.agent.engine, watch))
         before = conversation.session.profile.model_copy(deep=True)
+        if cut := cut_note(text):
+            watch.notes.append(cut)
         ended: Done | None = None
         with (
             self._alone(conversation),
@@ -149,34 +157,73 @@ class Service:
                 self._busy.discard(key)
 
 
-async def events_of(
-    service: Service, conversation: Conversation, text: str, watch: Watch
-) -> AsyncGenerator[Event, None]:
-    """A turn's events in the event loop, from a thread of its own. Raises what the turn raises.
+def cut_note(text: str) -> str:
+    """What the planner does not read of a message; empty when it reads it all."""
+    read = " ".join(text.split())
+    if len(read) <= MESSAGE:
+        return ""
+    return (
+        f"message: planned by its first {MESSAGE} of {len(read):,} characters; titles and values are found in all of it"
+    )
 
-    Closed early, it stops the turn; the thread gives its place back when it has ended.
-    """
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
 
-    def put(item: Event | BaseException | None) -> None:
-        with suppress(RuntimeError):  # the loop is closed: the server is going down
-            loop.call_soon_threadsafe(queue.put_nowait, item)
+def _start(
+    service: Service, conversation: Conversation, text: str, watch: Watch, put: Callable[[Item], None]
+) -> threading.Thread:
+    """Run a turn in a thread of its own, which hands over its events, what it raises, and None at the end."""
 
     def work() -> None:
         try:
             with closing(service.turn(conversation, text, watch)) as events:
                 for event in events:
                     put(event)
-        except BaseException as error:  # noqa: BLE001 - carried to the event loop, which raises it
+        except BaseException as error:  # noqa: BLE001 - carried to the caller, who raises it
             put(error)
         put(None)
 
-    threading.Thread(target=work, daemon=True, name="turn").start()
+    thread = threading.Thread(target=work, daemon=True, name="turn")
+    thread.start()
+    return thread
+
+
+def waited_events(
+    service: Service, conversation: Conversation, text: str, watch: Watch
+) -> Generator[Event, None, None]:
+    """A turn's events for a caller that may block. Raises what the turn raises, and LateError when its time is up even
+    where the model hangs: the thread then gives its place back whenever it ends.
+    """
+    events: queue.SimpleQueue[Item] = queue.SimpleQueue()
+    thread = _start(service, conversation, text, watch, events.put)
     try:
-        while (item := await queue.get()) is not None:
+        while (item := events.get(timeout=watch.patience)) is not None:
             if isinstance(item, BaseException):
                 raise item
             yield item
+    except queue.Empty:
+        raise LateError(LATE) from None
+    finally:
+        watch.left.set()
+        thread.join(GRACE)
+
+
+async def events_of(
+    service: Service, conversation: Conversation, text: str, watch: Watch
+) -> AsyncGenerator[Event, None]:
+    """The same in the event loop. Closed early, it stops the turn."""
+    loop = asyncio.get_running_loop()
+    events: asyncio.Queue[Item] = asyncio.Queue()
+
+    def put(item: Item) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the server is going down
+            loop.call_soon_threadsafe(events.put_nowait, item)
+
+    _start(service, conversation, text, watch, put)
+    try:
+        while (item := await asyncio.wait_for(events.get(), watch.patience)) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    except TimeoutError:
+        raise LateError(LATE) from None
     finally:
         watch.left.set()
