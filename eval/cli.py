@@ -19,13 +19,14 @@ def bench(
     ] = "",
     users: Annotated[int, typer.Option(min=1, help="Users at once, with --load.")] = 64,
     seconds: Annotated[float, typer.Option(min=1, help="How long, with --load.")] = 300,
+    pause: Annotated[float, typer.Option(min=0, help="Seconds a user reads an answer, with --load.")] = 0.0,
     key: Annotated[str, typer.Option(envvar="USHER_API_KEY", help="The server's API key, with --load.")] = "",
 ) -> None:
     """Time the tools and whole turns beside their aims, with the machine and the memory; or put load on a server."""
     if load:
         from eval.load import run_load
 
-        run_load(load, users, seconds, out, key)
+        run_load(load, users, seconds, out, key, pause)
         return
     from eval.bench import run_bench
 

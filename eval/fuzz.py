@@ -1,7 +1,8 @@
 """`usher eval fuzz`: hostile conditions and arguments, straight through the tools and over HTTP.
 
-Whatever comes, the answer is a result or a ToolError; what runs is SQL of the white list's own making over the columns
-of the catalog, read back here by rules of its own; no file is read, written or changed; over HTTP no answer is a 5xx.
+Whatever comes, the answer is a result or a ToolError, and comes soon; what runs is SQL of the white list's own making
+over the columns of the catalog, read back here by rules of its own; no file is read, written or changed; over HTTP no
+answer is a 5xx.
 """
 
 import hashlib
@@ -53,6 +54,7 @@ REASONS = (  # what a refusal says, by which refusals are counted
 )
 LEAKS = ("Traceback", "site-packages", '.py"', SECRET)
 TIMEOUT = 30.0  # seconds for one request
+LONGEST = 10.0  # seconds of processor time, which no other program's work adds to, that one call may take
 
 
 @dataclass
@@ -62,6 +64,7 @@ class Found:
     ran: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     http: Counter[str] = field(default_factory=Counter)
+    longest: float = 0.0  # seconds of processor time
     breaches: list[str] = field(default_factory=list)
 
 
@@ -90,7 +93,7 @@ def run_fuzz(catalog: Path | None, count: int, seed: int, url: str, sample: int,
     seconds = time.perf_counter() - started
     results = {"calls": count, "seed": seed, "catalog": str(settings.catalog), "seconds": round(seconds, 1), "url": url}
     results |= {name: dict(getattr(found, name).most_common()) for name in ("ran", "refused", "http")}
-    results["breaches"] = found.breaches
+    results |= {"longest_s": round(found.longest, 3), "breaches": found.breaches}
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
     print("\n".join(_table(results)))
@@ -119,7 +122,15 @@ def touched(canary: str) -> str:
 
 
 def try_call(catalog: Catalog, name: str, arguments: dict[str, Any], found: Found) -> str:
-    """One call, counted; what was wrong with how it ended, empty when nothing was."""
+    """One call, counted and timed; what was wrong with how it ended, empty when nothing was."""
+    started = time.process_time()
+    breach = _try_call(catalog, name, arguments, found)
+    took = time.process_time() - started
+    found.longest = max(found.longest, took)
+    return breach or (f"{took:.0f} s of processor time" if took > LONGEST else "")
+
+
+def _try_call(catalog: Catalog, name: str, arguments: dict[str, Any], found: Found) -> str:
     try:
         result = call(catalog, name, arguments)
         said = _dump(describe(catalog, result))
@@ -191,4 +202,5 @@ def _table(results: dict[str, Any]) -> Iterator[str]:
         listed = ", ".join(f"{kind} {number:,}" for kind, number in counts.items())
         if counts:
             yield f"{name + ':':<9}{sum(counts.values()):>8,}  ({listed})"
+    yield f"the longest call took {results['longest_s']:.2f} s of processor time"
     yield f"breaches: {len(results['breaches'])}"

@@ -6,6 +6,7 @@ with somebody else's token in it is a crossed session; an answered turn that the
 
 import asyncio
 import json
+import random
 import re
 import secrets
 import time
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 import numpy as np
@@ -36,7 +37,10 @@ WISHES = (
 TOKEN = re.compile(r"tok[0-9a-f]{16}")
 TIMEOUT = 120.0  # seconds a client waits for an answer
 LONGEST_WAIT = 5.0  # seconds a refused client waits at most, whatever it was told
-SAMPLE = 2.0  # seconds between two readings of the server's memory
+CONVERSATION = 20  # turns after which a user begins a new conversation
+PROMPT_MS = 50.0  # in which a refusal should come
+SAMPLES = 720  # readings of the server's memory in a run, none closer to the last than SAMPLE
+SAMPLE = 2.0  # seconds
 RESIDENT = "process_resident_memory_bytes"
 MB = 1e6
 
@@ -54,20 +58,23 @@ class Tally:
     checked: int = 0
 
 
-def run_load(url: str, users: int, seconds: float, out: Path, key: str = "") -> None:
-    """Print the table and write results.json to `out`.
+def run_load(url: str, users: int, seconds: float, out: Path, key: str = "", pause: float = 0.0) -> None:
+    """Print the table and write results.json to `out`; samples.csv grows beside it, so that a stopped run leaves what
+    it saw. `pause` is what a user takes to read an answer, in seconds.
 
     Raises UsherError when the server is not ready, and, after the table, when sessions crossed or turns were lost.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=users)
 
+    out.mkdir(parents=True, exist_ok=True)
+
     async def run() -> dict[str, Any]:
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT, limits=limits) as client:
-            return await measure(client, users, seconds)
+        with (out / "samples.csv").open("w", encoding="utf-8") as samples:
+            async with httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT, limits=limits) as client:
+                return await measure(client, users, seconds, pause, samples)
 
     results = {"date": date.today().isoformat(), "machine": machine(), "url": url, **asyncio.run(run())}
-    out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
     print("\n".join(_table(results)))
     sessions = results["sessions"]
@@ -78,14 +85,16 @@ def run_load(url: str, users: int, seconds: float, out: Path, key: str = "") -> 
         )
 
 
-async def measure(client: httpx.AsyncClient, users: int, seconds: float) -> dict[str, Any]:
+async def measure(
+    client: httpx.AsyncClient, users: int, seconds: float, pause: float = 0.0, samples: TextIO | None = None
+) -> dict[str, Any]:
     """All users at once for so many seconds; turns that run at the end are waited for. Raises UsherError."""
     await _check_ready(client)
     tally = Tally()
-    people = [User(client, tally) for _ in range(users)]
+    people = [User(client, tally, pause) for _ in range(users)]
     started = time.monotonic()
     until = started + seconds
-    watching = asyncio.create_task(_watch(client, tally, started, seconds))
+    watching = asyncio.create_task(_watch(client, tally, started, seconds, samples))
     await asyncio.gather(*(person.talk(until) for person in people))
     elapsed = time.monotonic() - started
     watching.cancel()
@@ -94,9 +103,10 @@ async def measure(client: httpx.AsyncClient, users: int, seconds: float) -> dict
         await person.check_state()
     return {
         "users": users,
+        "pause": pause,
         "seconds": round(elapsed, 1),
         "turns": _spread(tally.turns) | {"per_second": round(len(tally.turns) / elapsed, 2)},
-        "refusals": _spread(tally.refusals),
+        "refusals": _spread(tally.refusals) | {"prompt": sum(ms < PROMPT_MS for ms in tally.refusals)},
         "errors": dict(tally.errors.most_common()),
         "sessions": {"users": users, "turns": tally.checked, "crossed": tally.crossed, "lost": tally.lost},
         "memory": _growth(tally.memory),
@@ -104,10 +114,10 @@ async def measure(client: httpx.AsyncClient, users: int, seconds: float) -> dict
 
 
 class User:
-    """One person: asks, waits when refused, likes an item now and then."""
+    """One person: asks, reads the answer, waits when refused, likes an item now and then."""
 
-    def __init__(self, client: httpx.AsyncClient, tally: Tally) -> None:
-        self._client, self._tally = client, tally
+    def __init__(self, client: httpx.AsyncClient, tally: Tally, pause: float) -> None:
+        self._client, self._tally, self._pause = client, tally, pause
         self._token = f"tok{secrets.token_hex(8)}"
         self._answered: list[str] = []
         self._tried, self._liked = set[str](), set[str]()  # a like that timed out may have been kept
@@ -121,7 +131,7 @@ class User:
             left = until - time.monotonic()
             if left <= 0:
                 return
-            await asyncio.sleep(min(wait, LONGEST_WAIT, left))
+            await asyncio.sleep(min(left, min(wait, LONGEST_WAIT) or self._pause * random.uniform(0.5, 1.5)))
 
     async def check_state(self) -> None:
         """What the server holds about this person is theirs and complete; then it is erased."""
@@ -139,9 +149,10 @@ class User:
 
     async def _turn(self, text: str) -> float:
         """Seconds to wait before the next try; 0 when it was answered."""
+        session = f"{self._token}-{len(self._answered) // CONVERSATION}"
         body = {
             "model": "usher",
-            "session_id": self._token,
+            "session_id": session,
             "user": self._token,
             "messages": [{"role": "user", "content": text}],
         }
@@ -158,11 +169,11 @@ class User:
         self._look(answer.text)
         items = answer.json()["usher"]["items"]
         if items and len(self._answered) % 4 == 1:
-            await self._like(str(items[0]["item_id"]))
+            await self._like(session, str(items[0]["item_id"]))
         return 0.0
 
-    async def _like(self, item: str) -> None:
-        body = {"user": self._token, "session_id": self._token, "item_id": item, "feedback": "like"}
+    async def _like(self, session: str, item: str) -> None:
+        body = {"user": self._token, "session_id": session, "item_id": item, "feedback": "like"}
         self._tried.add(item)
         if await self._call("POST", "/v1/feedback", body) is not None:
             self._liked.add(item)
@@ -193,16 +204,23 @@ async def _check_ready(client: httpx.AsyncClient) -> None:
         raise UsherError(f"{client.base_url}: is not ready ({answer.text[:200]}); wait for /readyz")
 
 
-async def _watch(client: httpx.AsyncClient, tally: Tally, started: float, seconds: float) -> None:
-    """A bar with the counts so far, and the server's memory, until cancelled."""
+async def _watch(
+    client: httpx.AsyncClient, tally: Tally, started: float, seconds: float, samples: TextIO | None
+) -> None:
+    """A bar with the counts so far, and the server's memory, until cancelled; a line of `samples` for each reading."""
+    if samples is not None:
+        print("seconds,turns,refused,errors,memory_bytes", file=samples)
     with tqdm(total=round(seconds), desc="load", unit="s") as progress:
         while True:
             elapsed = time.monotonic() - started
             await _read_memory(client, tally, elapsed)
             progress.update(min(round(elapsed), round(seconds)) - progress.n)
-            errors = sum(tally.errors.values())
-            progress.set_postfix(turns=len(tally.turns), refused=len(tally.refusals), errors=errors)
-            await asyncio.sleep(SAMPLE)
+            counts = len(tally.turns), len(tally.refusals), sum(tally.errors.values())
+            progress.set_postfix(dict(zip(("turns", "refused", "errors"), counts, strict=True)))
+            if samples is not None:
+                memory = f"{tally.memory[-1][1]:.0f}" if tally.memory else ""
+                print(f"{elapsed:.1f}", *counts, memory, sep=",", file=samples, flush=True)
+            await asyncio.sleep(max(SAMPLE, seconds / SAMPLES))
 
 
 async def _read_memory(client: httpx.AsyncClient, tally: Tally, elapsed: float) -> None:
@@ -257,6 +275,9 @@ def _table(results: dict[str, Any]) -> Iterator[str]:
             for key, width in (("median_ms", 11), ("p95_ms", 9), ("p99_ms", 9), ("max_ms", 9))
         )
         yield f"{name:<10}{spread['n']:>8}{times if spread['n'] else ''}"
+    refusals = results["refusals"]
+    if refusals["n"]:
+        yield f"{refusals['prompt']} of {refusals['n']} refusals came within {PROMPT_MS:.0f} ms"
     yield f"\n{results['turns']['per_second']:.2f} turns a second"
     errors = ", ".join(f"{count} x {kind}" for kind, count in results["errors"].items())
     yield f"errors: {errors or 'none'}"

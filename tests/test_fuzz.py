@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eval import fuzz
 from eval.fuzz import Found, breach_of, run_fuzz, touched, traps, try_call, try_http
 from eval.hostile import SECRET, Hostile
 from tests.server import WordEngine, running, service_of
@@ -72,6 +73,14 @@ def test_sql_beyond_the_white_list_is_a_breach(sql: str, said: str, tiny_catalog
     where = Where(sql, (), "year = 1991", ("year",), (), ())
     assert breach_of(where, tiny_catalog.manifest) == said
     assert breach_of(parse_where("year = 1991", tiny_catalog.manifest), tiny_catalog.manifest) == ""
+
+
+def test_a_call_that_takes_long_is_a_breach(tiny_catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Found()
+    assert try_call(tiny_catalog, "sql_filter", {"where": "year > 1990"}, found) == ""
+    assert 0 < found.longest < fuzz.LONGEST
+    monkeypatch.setattr(fuzz, "LONGEST", 0.0)
+    assert "of processor time" in try_call(tiny_catalog, "sql_filter", {"where": "year > 1990"}, found)
 
 
 def test_a_crash_a_leak_and_a_written_file_are_breaches(tiny_catalog: Catalog, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from eval import load
 from eval.load import measure, run_load
 from tests.server import WordEngine, running, service_of
 from tools.catalog import Catalog
@@ -21,6 +22,7 @@ class FakeServer:
         self.fault = fault
         self.turns: dict[str, list[str]] = {}
         self.likes: dict[str, list[str]] = {}
+        self.sessions = set[str]()
         self.chats = self.readings = 0
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -36,6 +38,7 @@ class FakeServer:
             self.likes.setdefault(user, []).append(body["item_id"])
             return httpx.Response(200, json={})
         if path == "/v1/chat/completions":
+            self.sessions.add(body["session_id"])
             return self.chat(user, body["messages"][0]["content"])
         if request.method == "DELETE":
             self.turns.pop(user, None)
@@ -66,12 +69,12 @@ class FakeServer:
         }
 
 
-def measured(fault: str = "") -> tuple[dict[str, Any], FakeServer]:
+def measured(fault: str = "", pause: float = 0.0) -> tuple[dict[str, Any], FakeServer]:
     server = FakeServer(fault)
 
     async def run() -> dict[str, Any]:
         async with httpx.AsyncClient(transport=httpx.MockTransport(server), base_url="http://fake") as client:
-            return await measure(client, users=5, seconds=0.5)
+            return await measure(client, users=5, seconds=0.5, pause=pause)
 
     return asyncio.run(run()), server
 
@@ -82,7 +85,7 @@ def test_everything_answered_is_counted_and_checked() -> None:
     assert results["turns"]["median_ms"] >= 5
     assert results["turns"]["median_ms"] <= results["turns"]["p95_ms"] <= results["turns"]["p99_ms"]
     assert results["turns"]["per_second"] == pytest.approx(server.chats / results["seconds"], rel=0.15)
-    assert results["refusals"] == {"n": 0}
+    assert results["refusals"] == {"n": 0, "prompt": 0}
     assert results["errors"] == {}
     assert results["sessions"] == {"users": 5, "turns": server.chats, "crossed": 0, "lost": 0}
     assert results["memory"]["end"] == server.readings
@@ -91,10 +94,16 @@ def test_everything_answered_is_counted_and_checked() -> None:
 
 def test_refusals_are_no_errors() -> None:
     results, server = measured("busy")
-    assert results["refusals"]["n"] == server.chats // 3
+    assert 0 < results["refusals"]["prompt"] <= results["refusals"]["n"] == server.chats // 3
     assert results["turns"]["n"] == server.chats - server.chats // 3
     assert results["errors"] == {}
     assert results["sessions"]["lost"] == 0
+
+
+def test_users_who_read_ask_less_and_begin_new_conversations(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 5 <= measured(pause=0.2)[1].chats <= 5 * 6
+    monkeypatch.setattr(load, "CONVERSATION", 2)
+    assert len(measured()[1].sessions) > 5
 
 
 @pytest.mark.parametrize(
@@ -133,4 +142,8 @@ def test_the_server_itself_under_load(
     assert results["refusals"]["n"] > 0
     assert results["errors"] == {}
     assert results["sessions"] == {"users": 6, "turns": results["turns"]["n"], "crossed": 0, "lost": 0}
+    head, *rows = (tmp_path / "run" / "samples.csv").read_text().splitlines()
+    assert head == "seconds,turns,refused,errors,memory_bytes"
+    assert rows
+    assert all(len(row.split(",")) == 5 for row in rows)
     assert f"{results['sessions']['turns']} turns checked, 0 crossed, 0 lost" in capsys.readouterr().out
