@@ -42,7 +42,7 @@ def serve(
 ) -> None:
     """Serve every role's model with vLLM, until stopped; USHER_LLM_KEY, if set, is the key it asks for."""
     settings = Settings() if catalog is None else Settings(catalog=catalog)
-    serve_model(folder, settings, host, port, python, shlex.split(more))
+    serve_model(folder, settings, host, port, python, shlex.split(more), lambda line: print(line, flush=True))
 
 
 def serve_model(

@@ -24,7 +24,7 @@ from sqlglot import exp
 from tqdm import tqdm
 
 from agent.settings import Settings
-from eval.hostile import SECRET, Hostile
+from eval.hostile import SECRET, WEIGHTS, Hostile
 from tools.catalog import Catalog
 from tools.errors import ToolError, UsherError
 from tools.registry import call, describe
@@ -80,6 +80,8 @@ def run_fuzz(catalog: Path | None, count: int, seed: int, url: str, sample: int,
         traps(opened) as (secret, canary),
         httpx.Client(base_url=url, timeout=TIMEOUT) as client,
     ):
+        if WEIGHTS["dense_search"]:
+            opened.dense.embed(["hello"])  # loading the model is no call's time
         hostile = Hostile(Random(seed), opened, secret, canary)
         for step in tqdm(range(count), desc="fuzz", mininterval=2.0):
             name, arguments = hostile.call()

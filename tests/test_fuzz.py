@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eval import fuzz
 from eval.fuzz import Found, breach_of, run_fuzz, touched, traps, try_call, try_http
-from eval.hostile import SECRET, Hostile
+from eval.hostile import SECRET, WEIGHTS, Hostile
 from tests.server import WordEngine, running, service_of
 from tools.catalog import Catalog
 from tools.errors import UsherError
@@ -134,7 +134,7 @@ def test_the_run_counts_and_stops_at_a_breach(
     monkeypatch: pytest.MonkeyPatch,
     socket_enabled: None,
 ) -> None:
-    monkeypatch.setattr("eval.hostile.WEIGHTS", {"dense_search": 0})
+    monkeypatch.setitem(WEIGHTS, "dense_search", 0)
     run_fuzz(tiny_catalog.folder, 50, 1, "", 1, tmp_path)
     assert "breaches: 0" in capsys.readouterr().out
     with pytest.raises(UsherError, match="breaches, the first: no answer over HTTP"):
