@@ -32,7 +32,7 @@ def clean(text: str, limit: int = MESSAGE) -> str:
 
 
 def ends(text: str, limit: int = MESSAGE) -> str:
-    """One line as `clean` gives it; of a longer text the beginning and the end, since people tell first and ask last."""
+    """One line as `clean` gives it; of a longer text the beginning and the end: people tell first and ask last."""
     whole = clean(text, len(text))
     if len(whole) <= limit:
         return whole
