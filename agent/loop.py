@@ -13,9 +13,9 @@ from agent.evidence import Pick, gather
 from agent.examples import example_messages
 from agent.facts import Checker, neutral_words
 from agent.grammar import plan_grammar
-from agent.llm import Engine, Message, open_engine
+from agent.llm import Engine, Message, Request, complete, open_engine
 from agent.memory import Exchange, Session
-from agent.messages import chat_messages, planner_messages, writer_messages
+from agent.messages import chat_messages, planner_messages, ranker_messages, writer_messages
 from agent.plan import Plan, write_plan
 from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
 from agent.rank import combine, diversify, letter_scores
@@ -50,10 +50,18 @@ class Agent:
         return cls.of(Catalog.open(settings.catalog), open_engine(settings), settings)
 
     def warm(self) -> None:
-        """Load what the first turn would wait for: the model, its grammar, and the embeddings."""
+        """Load what the first turn would wait for: every role's model, the grammar, and the embeddings."""
         context = planner_context(self.catalog, Session(), "hello")
         messages = planner_messages(self.catalog.manifest, context, self.examples)
         write_plan(self.engine, messages, self.grammar)
+        noun = self.catalog.manifest.noun
+        others = (
+            Request("ranker", ranker_messages(noun, "hello", ["one", "two"]), max_tokens=1),
+            Request("writer", chat_messages(noun, "hello"), max_tokens=1),
+        )
+        for request in others:
+            if self.engine.plays(request.role):
+                complete(self.engine, request)
         self.catalog.dense.embed(["hello"])
 
     def close(self) -> None:

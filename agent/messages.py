@@ -18,6 +18,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRST"
 CARD_VALUES = 36  # a column with more values than these shows its most frequent; the grammar has them all
 CARD_FREQUENT = 12
 MESSAGE = 400  # characters of one message that are read
+CUT = " .. "  # stands for what was left out of a longer one
 WRITTEN = 5  # picks the writer speaks of
 USER_WORDS = 11  # facts of one item that the simulated user reads
 LEAVE = "[leave]"  # ends the message of a simulated user who gives up
@@ -28,6 +29,15 @@ SPECIAL = re.compile(r"<\|[^|<>]*\|>")  # chat template marks: text of items and
 def clean(text: str, limit: int = MESSAGE) -> str:
     """One line without template marks, cut at `limit` characters."""
     return " ".join(SPECIAL.sub(" ", text).split())[:limit]
+
+
+def ends(text: str, limit: int = MESSAGE) -> str:
+    """One line as `clean` gives it; of a longer text the beginning and the end: people tell first and ask last."""
+    whole = clean(text, len(text))
+    if len(whole) <= limit:
+        return whole
+    half = (limit - len(CUT)) // 2
+    return f"{whole[:half].rpartition(' ')[0] or whole[:half]}{CUT}{whole[-half:].partition(' ')[2] or whole[-half:]}"
 
 
 def template(role: Role) -> str:
@@ -83,7 +93,7 @@ def planner_messages(
         lines.append(f"Titles: {_list(context.named)}")
     if context.found:
         lines.append(f"Found: {_list(context.found)}")
-    lines.append(f"Message: {clean(context.message)}")
+    lines.append(f"Message: {ends(context.message)}")
     if error:
         lines.append(f"The last try failed: {clean(error)}")
     return (Message("system", system), *examples, Message("user", "\n".join(lines)))
@@ -105,7 +115,7 @@ def ranker_messages(noun: str, wish: str, candidates: Sequence[str], liked: Sequ
     """
     system = Template(template("ranker")).substitute(noun=noun)
     lines = [f"Likes: {_list(liked)}"] if liked else []
-    lines.append(f"Wish: {clean(wish)}")
+    lines.append(f"Wish: {ends(wish)}")
     lines += [f"{clean(line, 160)}{letter}" for letter, line in zip(LETTERS, candidates, strict=False)]
     return Message("system", system), Message("user", "\n".join(lines))
 
