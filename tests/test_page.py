@@ -208,9 +208,9 @@ def test_a_turn_past_its_deadline_is_seen_to_end(
     engine.go.set()
 
 
-def test_a_long_message_is_said_to_be_planned_by_its_beginning(tiny_catalog: Catalog) -> None:
+def test_a_long_message_is_said_to_be_planned_by_its_ends(tiny_catalog: Catalog) -> None:
     seen = frames(tiny_catalog, COMEDIES, say="a comedy " * 60)
-    assert "first 400 of 539 characters" in seen[0].history[1].content
+    assert "400 of 539 characters" in seen[0].history[1].content
     assert len(frames(tiny_catalog, COMEDIES, say="a comedy " * 6)[0].history) == 2
 
 

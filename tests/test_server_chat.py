@@ -144,9 +144,9 @@ def test_an_engine_with_a_tokenizer_counts_and_cuts_by_it(tiny_catalog: Catalog,
     assert 5 <= cut.usage.completion_tokens <= 9
 
 
-def test_a_long_message_is_said_to_be_planned_by_its_beginning(client: OpenAI) -> None:
+def test_a_long_message_is_said_to_be_planned_by_its_ends(client: OpenAI) -> None:
     notes = turn_of(say(client, "a comedy " * 60))["notes"]
-    assert any("first 400 of 539 characters" in note for note in notes)
+    assert any("400 of 539 characters" in note for note in notes)
 
 
 def test_the_one_model_is_listed(client: OpenAI) -> None:

@@ -51,7 +51,8 @@ def chat_routes(service: Service) -> APIRouter:
     async def completions(asked: ChatRequest, request: Request) -> Response:
         """The field `usher` holds items, plan and trace; in a stream it comes with the last chunk.
 
-        Without `session_id` the client sends the whole conversation, and only what `user` likes is kept.
+        Without `session_id` the client sends the whole conversation, and only what `user` likes is kept. Of a message
+        of more than 400 characters the planner reads the beginning and the end; `usher.notes` says so then.
         """
         service.gate.check()
         turn = await run_in_threadpool(_turn, service, asked, caller_of(request).owner)

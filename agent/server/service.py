@@ -158,12 +158,12 @@ class Service:
 
 
 def cut_note(text: str) -> str:
-    """What the planner does not read of a message; empty when it reads it all."""
-    read = " ".join(text.split())
-    if len(read) <= MESSAGE:
+    """That the planner does not read all of a message; empty when it does."""
+    length = len(" ".join(text.split()))
+    if length <= MESSAGE:
         return ""
     return (
-        f"message: planned by its first {MESSAGE} of {len(read):,} characters; titles and values are found in all of it"
+        f"message: planned by its beginning and end, {MESSAGE} of {length:,} characters; titles are found in all of it"
     )
 
 
