@@ -24,6 +24,7 @@ from agent.plan import Plan
 from agent.render import as_markdown, card, cards, header, message, prompts, step, taste, working
 from agent.server import limits
 from agent.server.database import open_database
+from agent.server.factory import build_server
 from agent.server.limits import LATE
 from agent.server.problems import AWAY
 from agent.server.service import Conversation, Service
@@ -333,6 +334,14 @@ def test_an_untrained_planner_is_owned_up_to(tiny_catalog: Catalog) -> None:
     assert f"{len(tiny_catalog)} {tiny_catalog.manifest.noun}s" in header(service(tiny_catalog).agent)
     for column in tiny_catalog.manifest.columns:
         assert f"<b>{column.name}</b>" in header(service(tiny_catalog).agent)
+
+
+def test_beside_the_page_the_api_keeps_its_own_errors(tiny_catalog: Catalog) -> None:
+    shared = service(tiny_catalog)
+    client = TestClient(mount_page(build_server(shared, None), shared), base_url="http://localhost")
+    for answer in (client.get("/v1/nothing"), client.delete("/v1/models")):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+    assert "<title>" in client.get("/").text
 
 
 def test_the_mounted_page_has_its_style_and_loads_nothing_from_elsewhere(tiny_catalog: Catalog) -> None:

@@ -15,7 +15,7 @@ from agent.server.docs import docs_page
 from agent.server.guard import LOOPBACK, Access, Guard
 from agent.server.keys import Keys
 from agent.server.mcp import MCPEndpoint
-from agent.server.problems import add_handlers
+from agent.server.problems import RefusedError, add_handlers
 from agent.server.routes import people_routes, probe_routes, tool_routes
 from agent.server.service import Service
 from tools.errors import UsherError
@@ -52,6 +52,11 @@ def build_server(service: Service, keys: Keys | None) -> FastAPI:
     @server.get("/docs", include_in_schema=False)
     def docs(request: Request) -> HTMLResponse:
         return HTMLResponse(docs_page(server.openapi(), str(request.base_url).rstrip("/")))
+
+    @server.api_route("/v1/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    def nothing(path: str, request: Request) -> None:
+        """Before the page's root, which would answer in its own way."""
+        raise RefusedError(404, f"there is no {request.method} /v1/{path[:64]}; see /docs", code="not_found")
 
     settings = service.agent.settings
     server.add_middleware(Guard, keys=keys, rate=settings.rate, body_limit=settings.body_limit, metrics=service.metrics)
