@@ -15,7 +15,7 @@ from agent.memory import Profile
 from agent.render import cards, header, message, prompts, reply, step, taste, working
 from agent.server.problems import problem_of
 from agent.server.service import Conversation, Service, cut_note, waited_events
-from agent.visit import Visitor, found_before, said_before
+from agent.visit import PAGE, Visitor, found_before, said_before
 from tools.errors import UsherError
 
 QUOTED = 200  # characters of a longer one that the chat shows
@@ -76,6 +76,12 @@ def respond(
                 yield Frame([*history, reply(said) if said else working()], picks)
     except UsherError as error:
         yield Frame([*history, reply(str(problem_of(error)))], picks, text)
+
+
+def halt(service: Service, held: Any, history: History) -> History:
+    """Stop the turn that runs; the chat after it. The model hears of it before it has written another word."""
+    service.stop(PAGE, Visitor.of(held).talk)
+    return stopped(history)
 
 
 def stopped(history: History) -> History:
@@ -206,7 +212,13 @@ def build_page(service: Service) -> gr.Blocks:
         for ran in turns:
             ran.then(lambda: idle, None, [send, stop], **private)
         gr.on([text.submit, send.click], None, js=SCROLL)
-        stop.click(lambda history: (stopped(history), *idle), chat, [chat, send, stop], cancels=turns, **private)
+        stop.click(
+            lambda history, held: (halt(service, held, history), *idle),
+            [chat, browser],
+            [chat, send, stop],
+            cancels=turns,
+            **private,
+        )
 
         for buttons in (grid, panel):
             buttons.click(pressed, [browser, picks], [grid, panel], trigger_mode="multiple", queue=False, **private)

@@ -50,7 +50,7 @@ class Visitor:
 
     def forgotten(self, service: Service) -> "Visitor":
         """Somebody new, once all that was kept is erased."""
-        service.store.erase(Person.user(PAGE, self.person))
+        service.erase(Person.user(PAGE, self.person))
         return Visitor.of(None)
 
 

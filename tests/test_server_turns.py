@@ -72,6 +72,34 @@ def test_a_turn_past_its_deadline_is_stopped(tiny_catalog: Catalog, tmp_path: Pa
     assert late.value.code == "deadline"
 
 
+def test_a_person_who_is_erased_in_mid_turn_stays_erased(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    engine = HeldEngine()
+    service = service_of(tiny_catalog, engine, str(tmp_path / "state.db"))
+    with running(service) as server, ThreadPoolExecutor() as pool, server.client() as client:
+        asked = pool.submit(say, openai_client(server.url), "a comedy", user="ann", extra_body={"session_id": "one"})
+        assert engine.begun.acquire(timeout=20)
+        client.delete("/v1/users/ann/profile").raise_for_status()
+        engine.go.set()
+        with pytest.raises(openai.APIStatusError) as left:
+            asked.result(timeout=20)
+        assert left.value.code == "left"
+        assert client.get("/v1/users/ann/export").json()["sessions"] == []
+
+
+def test_a_conversation_whose_turn_is_stopped_is_free_again(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    engine = HeldEngine()
+    service = service_of(tiny_catalog, engine, str(tmp_path / "state.db"))
+    with running(service) as server, ThreadPoolExecutor() as pool:
+        client = openai_client(server.url)
+        for name in ("one", "two"):
+            pool.submit(say, client, "a comedy", extra_body={"session_id": name})
+            assert engine.begun.acquire(timeout=20)
+        service.stop("local", "one")
+        wait_until(lambda: service.gate.running == 1)
+        engine.go.set()
+        assert items(say(client, "a comedy", extra_body={"session_id": "one"}))
+
+
 def test_a_caller_is_told_in_time_even_where_the_model_hangs(tiny_catalog: Catalog, tmp_path: Path) -> None:
     class Hanging(WordEngine):
         go = threading.Event()

@@ -16,9 +16,10 @@ from agent.events import Done
 from agent.llm import EngineError, Request
 from agent.loop import run_turn
 from agent.memory import Session
-from agent.server.watching import JSONLines, turn_span
+from agent.server.watching import JSONLines, export_spans, turn_span
 from tests.server import Running, WordEngine, running, service_of
 from tools.catalog import Catalog
+from tools.errors import UsherError
 
 pytestmark = pytest.mark.enable_socket
 WISH = {"model": "usher", "messages": [{"role": "user", "content": "a comedy"}]}
@@ -141,6 +142,12 @@ def test_a_turn_is_a_span_with_its_stages_and_no_text(tiny_catalog: Catalog, tmp
     assert turn.attributes is not None
     assert turn.attributes["usher.items"] == len(event.picks)
     assert not [span for span in spans.values() if "xylophone" in span.to_json()]
+
+
+def test_spans_without_the_extra_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    with pytest.raises(UsherError, match=r"pip install 'usher-recommender\[otel\]'"):
+        export_spans("http://localhost:4318")
 
 
 def test_other_libraries_log_lines_lose_their_arguments() -> None:

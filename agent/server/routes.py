@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.fallback import FallbackEngine
 from agent.memory import Profile
-from agent.server.conversation import whose
 from agent.server.database import StateError
 from agent.server.formats import ID
 from agent.server.guard import caller_of
@@ -100,10 +99,7 @@ def people_routes(service: Service) -> APIRouter:
     @routes.delete("/v1/users/{user}/profile", summary="Erase a person")
     def erase(user: User, request: Request) -> dict[str, Any]:
         """Profile, conversations and feedback, out of the tables and out of the files."""
-        person = Person.user(caller_of(request).owner, user)
-        gone = store.erase(person)
-        service.recall.forget(whose(person.owner, person))
-        return {"deleted": True, "rows": gone}
+        return {"deleted": True, "rows": service.erase(Person.user(caller_of(request).owner, user))}
 
     @routes.get("/v1/users/{user}/export", summary="Everything held about a person")
     def export(user: User, request: Request) -> dict[str, Any]:

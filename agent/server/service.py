@@ -14,7 +14,7 @@ from agent.events import Done, Event
 from agent.loop import Agent, run_turn
 from agent.memory import Profile, Session
 from agent.messages import MESSAGE
-from agent.server.conversation import Recall
+from agent.server.conversation import Recall, whose
 from agent.server.database import ConflictError
 from agent.server.limits import GRACE, LATE, Gate, LateError, Watch, WatchedEngine
 from agent.server.problems import RefusedError
@@ -41,6 +41,16 @@ class Conversation:
     session_id: str | None = None
 
 
+@dataclass(eq=False)
+class _Turn:
+    conversation: Conversation
+    watch: Watch
+
+    def is_in(self, owner: str, session_id: str | None) -> bool:
+        held = self.conversation
+        return session_id is not None and (held.owner, held.session_id) == (owner, session_id)
+
+
 @dataclass
 class Service:
     """Shared by the page, the HTTP paths and MCP; opened once."""
@@ -52,8 +62,9 @@ class Service:
     counter: Counter
     recall: Recall = field(default_factory=Recall)
     warmed: bool = False
-    _busy: set[tuple[str, str]] = field(default_factory=set)
+    _turns: list["_Turn"] = field(default_factory=list)  # that run or wait
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _keeping: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def of(cls, agent: Agent, store: Store) -> "Service":
@@ -96,7 +107,7 @@ class Service:
             watch.notes.append(cut)
         ended: Done | None = None
         with (
-            self._alone(conversation),
+            self._alone(conversation, watch),
             self.gate.place(watch),
             turn_span() as span,
             self.metrics.counting(watch) as count,
@@ -105,7 +116,7 @@ class Service:
             for event in events:
                 watch.check()
                 if isinstance(event, Done):
-                    self._keep(conversation, before)
+                    self._keep(conversation, watch, before)
                     ended = dataclasses.replace(event, notes=(*event.notes, *watch.notes))
                     span(ended)
                     count(ended)
@@ -131,30 +142,47 @@ class Service:
             problem = f"this conversation has its {most} turns; begin a new one"
             raise RefusedError(400, problem, "session_id", "too_many")
 
-    def _keep(self, conversation: Conversation, before: Profile) -> None:
+    def stop(self, owner: str, session_id: str) -> None:
+        """Stop the turn that runs in a conversation, if one does, as if its caller had gone away."""
+        with self._lock:
+            for turn in self._turns:
+                if turn.is_in(owner, session_id):
+                    turn.watch.left.set()
+
+    def erase(self, person: Person) -> int:
+        """Everything about a person, for good: a turn of theirs that still runs keeps nothing. How many rows."""
+        with self._keeping:
+            with self._lock:
+                for turn in self._turns:
+                    if turn.conversation.person == person:
+                        turn.watch.left.set()
+            gone = self.store.erase(person)
+        self.recall.forget(whose(person.owner, person))
+        return gone
+
+    def _keep(self, conversation: Conversation, watch: Watch, before: Profile) -> None:
         session, person = conversation.session, conversation.person
-        if conversation.session_id is not None and person is not None:
-            last = len(session.exchanges) - 1
-            self.store.add_exchange(person, conversation.session_id, last, session.exchanges[last])
-        if person is not None and (said := changes(before, session.profile)):
-            self.store.note(person, said)
+        with self._keeping:
+            watch.check()
+            if conversation.session_id is not None and person is not None:
+                last = len(session.exchanges) - 1
+                self.store.add_exchange(person, conversation.session_id, last, session.exchanges[last])
+            if person is not None and (said := changes(before, session.profile)):
+                self.store.note(person, said)
 
     @contextmanager
-    def _alone(self, conversation: Conversation) -> Iterator[None]:
+    def _alone(self, conversation: Conversation, watch: Watch) -> Iterator[None]:
         """One turn at a time in a conversation. Raises ConflictError."""
-        if conversation.session_id is None:
-            yield
-            return
-        key = (conversation.owner, conversation.session_id)
+        mine = _Turn(conversation, watch)
         with self._lock:
-            if key in self._busy:
+            if any(turn.is_in(conversation.owner, conversation.session_id) for turn in self._turns):
                 raise ConflictError("a turn of this conversation is still running; wait for its reply")
-            self._busy.add(key)
+            self._turns.append(mine)
         try:
             yield
         finally:
             with self._lock:
-                self._busy.discard(key)
+                self._turns = [turn for turn in self._turns if turn is not mine]
 
 
 def cut_note(text: str) -> str:
