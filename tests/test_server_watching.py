@@ -13,13 +13,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.events import Done
-from agent.llm import EngineError, Request
+from agent.llm import EngineError, Request, Role
 from agent.loop import run_turn
 from agent.memory import Session
 from agent.server.watching import JSONLines, export_spans, turn_span
 from tests.server import Running, WordEngine, running, service_of
 from tools.catalog import Catalog
-from tools.errors import UsherError
+from tools.errors import ToolError, UsherError
 
 pytestmark = pytest.mark.enable_socket
 WISH = {"model": "usher", "messages": [{"role": "user", "content": "a comedy"}]}
@@ -100,6 +100,17 @@ def test_a_model_that_is_away_is_said_without_its_address(tiny_catalog: Catalog,
             assert "10.0.0.7" not in answer.text
             assert "sk-secret" not in answer.text
         assert metrics(server)["usher_turns_total", (("act", "none"), ("outcome", "failed"))] == 2
+
+
+def test_a_catalog_that_is_too_slow_is_no_fault_of_the_callers(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    class Slow(WordEngine):
+        def plays(self, role: Role) -> bool:
+            raise ToolError("the query took longer than 2 s; ask for less")
+
+    with running(service_of(tiny_catalog, Slow(), str(tmp_path / "state.db"))) as server, server.client() as client:
+        answer = client.post("/v1/chat/completions", json=WISH)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "catalog_away")
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_a_bug_of_ours_is_a_500_without_a_word_of_it(

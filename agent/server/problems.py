@@ -15,6 +15,7 @@ from agent.server.watching import log
 from tools.errors import ToolError, UsherError
 
 AWAY = "The model does not answer just now; try again in a moment."
+SLOW = "The catalog takes too long to answer just now; try again in a moment."
 BROKEN = "Something went wrong on this side; it has been noted."
 KINDS = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 

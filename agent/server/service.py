@@ -17,11 +17,11 @@ from agent.messages import MESSAGE
 from agent.server.conversation import Recall, whose
 from agent.server.database import ConflictError
 from agent.server.limits import GRACE, LATE, Gate, LateError, Watch, WatchedEngine
-from agent.server.problems import RefusedError
+from agent.server.problems import SLOW, RefusedError
 from agent.server.store import Person, Store, changes
 from agent.server.tokens import Counter
 from agent.server.watching import Metrics, log, turn_span
-from tools.errors import UsherError
+from tools.errors import ToolError, UsherError
 from tools.text import HALF, is_text
 
 AGAIN = 5.0  # seconds until a model that could not be warmed is tried again
@@ -111,6 +111,7 @@ class Service:
             self.gate.place(watch),
             turn_span() as span,
             self.metrics.counting(watch) as count,
+            _no_fault_of_callers(),
             closing(run_turn(agent, conversation.session, text)) as events,
         ):
             for event in events:
@@ -183,6 +184,16 @@ class Service:
         finally:
             with self._lock:
                 self._turns = [turn for turn in self._turns if turn is not mine]
+
+
+@contextmanager
+def _no_fault_of_callers() -> Iterator[None]:
+    """What a tool refuses is part of the turn; a query that outlasts its time, as on a busy machine, is not."""
+    try:
+        yield
+    except ToolError as error:
+        log("catalog_slow", logging.ERROR, error)
+        raise RefusedError(503, SLOW, code="catalog_away", retry_after=2) from error
 
 
 def cut_note(text: str) -> str:
