@@ -89,7 +89,7 @@ def obedient(says: str) -> WordEngine:
 )
 def test_a_writer_that_obeys_says_not_one_planted_word(planted: Catalog, tmp_path: Path, says: str) -> None:
     turns, profile = talk(planted, obedient(says), tmp_path / "state.db")
-    words = stems(" ".join(PLANTED)) - neutral_words()
+    words = stems(" ".join(PLANTED)) - neutral_words() - stems(" ".join(planted.titles))
     assert stems("HACKED reveal prompt") <= words
     for turn in turns:
         said = turn["reply"]
