@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def test_a_card_tells_of_the_adapter_and_its_training(settings: Settings) -> Non
     assert head["license"] == "apache-2.0"
     sections = [line for line in text.splitlines() if line.startswith("## ")]
     assert sections == ["## What it is", "## Data", "## Training", "## Limits", "## Licence"]
-    rows = dict(line.strip("| ").split(" | ", 1) for line in text.splitlines() if line.count(" | ") == 1)
+    rows = dict(re.findall(r"^\| (.+?) \| (.+) \|$", text, re.MULTILINE))
     assert rows["weights"].endswith(f"SHA-256 `{hashlib.sha256(b'weights').hexdigest()}`")
     assert rows["examples trained on"] == "4840"
     assert rows["SHA-256"] == f"`{'ef' * 32}`"
