@@ -150,7 +150,7 @@ def test_distinct_n_by_hand() -> None:
 
 
 @given(st.text(max_size=120))
-def test_any_text_can_be_measured(text: str, tiny_catalog: Catalog) -> None:
+def test_any_text_can_be_measured(tiny_catalog: Catalog, text: str) -> None:
     about = picks(tiny_catalog, "3")
     documents = tuple(tiny_catalog.document(pick.item.row) for pick in about)
     found = measured(Checker(tiny_catalog.manifest, about, documents, "", neutral_words()), text)
