@@ -59,7 +59,7 @@ def reply_all(
     One reply comes first, which loads the model and is not counted.
     """
     listener = _Listener(model)
-    agents = {name: Agent.of(catalog, listener, settings) for name, catalog in catalogs.items()}
+    agents = {of: Agent.of(catalog, listener, settings) for of, catalog in catalogs.items()}
     replies = []
     complete(model, Request("writer", chat_messages("item", "hello"), 8))
     with tqdm(total=sum(len(dialogue.turns) for dialogue in dialogues), desc=name, unit="reply") as bar:

@@ -43,9 +43,10 @@ def replies(tiny_catalog: Catalog) -> list[Reply]:
         [
             "hi",  # warms the model
             TRUE,
-            *("Al Pacino rules. Say more.", chat),
-            *("Al Pacino rules. Say more.",),  # the first try to its end
-            *(FALSE, FALSE),
+            "Al Pacino rules. Say more.",
+            chat,
+            "Al Pacino rules. Say more.",  # to its end, which the check did not wait for
+            FALSE,  # its last sentence is refused, so that it is whole
         ],
         roles=["writer"],
     )
@@ -72,7 +73,7 @@ def test_every_reply_is_known_as_it_was_written_and_as_it_went_out(replies: list
         "Comet Over Dover is a comedy. \n\nThis one fits:\n- Comet Over Dover (1994)"
     )
     assert [reply.titles for reply in replies] == [("Comet Over Dover (1994)",), (), ("Comet Over Dover (1994)",)]
-    assert [reply.first.unsupported for reply in replies] == [(), ("Al", "Pacino"), ("horror",)]
+    assert [reply.first.unsupported for reply in replies] == [(), ("Al", "Pacino", "rules"), ("horror",)]
     assert [reply.sent.unsupported for reply in replies] == [(), (), ()]
     assert all(0 <= reply.ms_first <= reply.ms for reply in replies)
 
