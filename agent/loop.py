@@ -154,18 +154,23 @@ def _picks(agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, no
     return tuple(gather(catalog, rows[best], list(scores[best]), pool.ran))
 
 
+def reply_checker(agent: Agent, session: Session, text: str, picks: tuple[Pick, ...]) -> Checker:
+    """The check of the reply to a message that the session does not hold yet."""
+    said = " ".join([text, *(exchange.user for exchange in session.exchanges[-2:])])
+    documents = tuple(agent.catalog.document(pick.item.row) for pick in picks)
+    return Checker(agent.catalog.manifest, picks, documents, said, agent.neutral)
+
+
 def _reply(
     agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, picks: tuple[Pick, ...], notes: list[str]
 ) -> Iterator[str]:
     """Checked pieces of the reply, whatever the act."""
     noun = agent.catalog.manifest.noun
-    said = " ".join([text, *(exchange.user for exchange in session.exchanges[-2:])])
-    documents = tuple(agent.catalog.document(pick.item.row) for pick in picks)
-    checker = Checker(agent.catalog.manifest, picks, documents, said, agent.neutral)
+    checker = reply_checker(agent, session, text, picks)
     if plan.act == "ask":
         question = plan.question or ""
         # A question names no item, so the catalog's own values are the evidence it may draw on.
-        asked = replace(checker, said=f"{said} {' '.join(_vocabulary(agent))}")
+        asked = replace(checker, said=f"{checker.said} {' '.join(_vocabulary(agent))}")
         if question and not asked.check(question):
             notes.append("question: planner")
             yield question

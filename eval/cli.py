@@ -1,4 +1,4 @@
-"""`usher eval`: replay, simulate, planner, ranker, cf, requests, bench, fuzz."""
+"""`usher eval`: replay, simulate, planner, ranker, writer, cf, requests, bench, fuzz."""
 
 from pathlib import Path
 from typing import Annotated
@@ -131,13 +131,7 @@ def planner(
     from eval.held_out import REQUESTS
     from eval.planner import run_planner
 
-    folders = {}
-    for given in catalog or []:
-        name, equals, folder = given.partition("=")
-        if not (name and equals and folder):
-            raise typer.BadParameter(f"{given}: wants NAME=DIR", param_hint="--catalog")
-        folders[name] = Path(folder)
-    run_planner(folders, file or REQUESTS, out, limit, base)
+    run_planner(_folders(catalog), file or REQUESTS, out, limit, base)
 
 
 @cli.command()
@@ -150,6 +144,25 @@ def ranker(
     from eval.ranker import run_ranker
 
     run_ranker(catalog, people, out)
+
+
+@cli.command()
+def writer(
+    catalog: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=DIR, a built catalog by the name the requests give it; may be given several times."),
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="JSON lines; the held-out requests when not given.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/writer"),
+    limit: Annotated[int | None, typer.Option(min=1, help="Dialogues at most, from all over the file.")] = None,
+    base: Annotated[bool, typer.Option("--base", help="The untrained model beside it.")] = False,
+    samples: Annotated[int, typer.Option(min=0, help="Replies in samples.md: the first, none left out.")] = 30,
+) -> None:
+    """Score the writer's replies to held-out requests, before the check and after it."""
+    from eval.held_out import REQUESTS
+    from eval.writer import run_writer
+
+    run_writer(_folders(catalog), file or REQUESTS, out, limit, base, samples)
 
 
 @cli.command()
@@ -182,3 +195,14 @@ def cf(
             )
         pythons[name] = path
     run_cf(Asked(catalog, out, tuple(row or GRIDS), pythons, seed))
+
+
+def _folders(given: list[str] | None) -> dict[str, Path]:
+    """Catalogs by name. Raises BadParameter for what is no NAME=DIR."""
+    folders = {}
+    for one in given or []:
+        name, equals, folder = one.partition("=")
+        if not (name and equals and folder):
+            raise typer.BadParameter(f"{one}: wants NAME=DIR", param_hint="--catalog")
+        folders[name] = Path(folder)
+    return folders

@@ -1,13 +1,15 @@
 """The held-out requests: conversations with the right plan of every turn, read line by line and checked."""
 
 import hashlib
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +24,7 @@ from tools.catalog import Catalog
 from tools.errors import UsherError
 from tools.ingest import folder_source
 
+PROJECT = Path(__file__).resolve().parent.parent
 DATA = Path(__file__).parent / "data"
 REQUESTS = DATA / "planner_requests.jsonl"
 MOST_BROKEN = 0.01  # share of broken lines above which nothing is measured
@@ -179,3 +182,44 @@ def _build(table: Path, settings: Settings) -> Path:
         (source / "items.csv").write_bytes(table.read_bytes())
         build(folder_source(source), folder)
     return folder
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a role is measured on, and what a report says of it."""
+
+    dialogues: list[Dialogue]
+    catalogs: dict[str, Catalog]
+    about: dict[str, Any]
+
+
+@contextmanager
+def opened(folders: Mapping[str, Path], file: Path, limit: int | None, settings: Settings) -> Iterator[Opened]:
+    """A file's dialogues, at most `limit`, with the catalogs they are about.
+
+    Raises CatalogError, and UsherError when more than one line in a hundred cannot be used.
+    """
+    held_out = HeldOut.read(file)
+    with ExitStack() as stack:
+        catalogs = {
+            name: stack.enter_context(Catalog.open(folder))
+            for name, folder in catalog_folders(folders, held_out.catalogs, settings)
+        }
+        held_out = held_out.checked(catalogs)
+        dialogues = held_out.usable(limit)
+        about = {
+            "file": file.name,
+            "sha256": held_out.sha256,
+            "broken": {str(number): problem for number, problem in sorted(held_out.broken.items())},
+            "dialogues": len(dialogues),
+            "catalogs": {name: catalog.manifest.build_hash[:12] for name, catalog in catalogs.items()},
+        }
+        yield Opened(dialogues, catalogs, about)
+
+
+def command(name: str, file: Path, limit: int | None, with_base: bool) -> str:
+    """The command that measures the same again. A file outside the project goes by its name alone."""
+    inside = file.resolve().is_relative_to(PROJECT)
+    said = str(file.resolve().relative_to(PROJECT)) if inside else file.name
+    options = [*(["--limit", str(limit)] if limit else []), *(["--base"] if with_base else [])]
+    return shlex.join(["usher", "eval", name, "--file", said, *options])

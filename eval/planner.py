@@ -1,9 +1,7 @@
 """`usher eval planner`: the planner on held-out requests, each turn after the right plans of the turns before it."""
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -13,16 +11,17 @@ from tqdm import tqdm
 from agent.context import planner_context
 from agent.examples import example_messages
 from agent.grammar import plan_grammar
-from agent.llm import Engine, Message, Request, engine
+from agent.llm import Engine, Message, Request
 from agent.memory import Session
 from agent.messages import planner_messages
 from agent.plan import MAX_TOKENS, Plan, write_plan
 from agent.settings import Settings
-from eval.held_out import Dialogue, HeldOut, Turn, catalog_folders, remember, run_plan
+from eval.held_out import Dialogue, Turn, command, opened, remember, run_plan
+from eval.models import models
 from eval.planner_report import print_report, write_report
 from eval.plans import Case, differences, said, shares
 from tools.catalog import Catalog
-from tools.errors import ToolError, UsherError
+from tools.errors import ToolError
 
 
 @runtime_checkable
@@ -39,32 +38,13 @@ def run_planner(folders: Mapping[str, Path], file: Path, out: Path, limit: int |
     UsherError when more than one line in a hundred cannot be used.
     """
     settings = Settings()
-    if with_base and settings.llm_url:
-        raise UsherError("--base: the base model is compared in process; unset USHER_LLM_URL")
-    held_out = HeldOut.read(file)
-    with ExitStack() as stack:
-        catalogs = {
-            name: stack.enter_context(Catalog.open(folder))
-            for name, folder in catalog_folders(folders, held_out.catalogs, settings)
-        }
-        held_out = held_out.checked(catalogs)
-        dialogues = held_out.usable(limit)
-        planned: dict[str, list[Case]] = {}
-        with engine(settings) as model:
-            name, engine_name = "adapter" if model.trained("planner") else "base", model.name
-            planned[name] = plan_all(model, dialogues, catalogs, name)
-        if with_base and "base" not in planned:
-            empty = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            with engine(settings.model_copy(update={"adapters": empty})) as model:
-                planned["base"] = plan_all(model, dialogues, catalogs, "base")
-        about = {
-            "file": file.name,
-            "sha256": held_out.sha256,
-            "broken": {str(number): problem for number, problem in sorted(held_out.broken.items())},
-            "dialogues": len(dialogues),
-            "catalogs": {name: catalog.manifest.build_hash[:12] for name, catalog in catalogs.items()},
-            "engine": engine_name,
-        }
+    found = models("planner", settings, with_base)
+    planned: dict[str, list[Case]] = {}
+    with opened(folders, file, limit, settings) as held_out:
+        for name, model in found:
+            planned[name] = plan_all(model, held_out.dialogues, held_out.catalogs, name)
+            engine_name = model.name
+        about = held_out.about | {"command": command("planner", file, limit, with_base), "engine": engine_name}
     print_report(write_report(about, planned, out))
 
 

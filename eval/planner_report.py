@@ -8,10 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from eval.plans import Case
-from eval.stats import Estimate, estimates
+from eval.stats import Estimate, Measures, by_group, cell, spread
 from tools.registry import TOOLS
 
 WHOLE = ("parses", "act", "filter", "count", "tools", "whole plan")
@@ -41,23 +39,9 @@ def write_report(about: Mapping[str, Any], planned: Mapping[str, Sequence[Case]]
     return results
 
 
-def measure(cases: Sequence[Case]) -> dict[str, dict[str, Estimate]]:
+def measure(cases: Sequence[Case]) -> Measures:
     """Group of cases -> measure -> estimate; the intervals draw whole dialogues. Measures of nothing are left out."""
-    cells: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
-    dialogues = {name: place for place, name in enumerate(dict.fromkeys(case.dialogue for case in cases))}
-    for case in cases:
-        for group in groups(case):
-            for name, (hit, tried) in case.shares.items():
-                cells.setdefault((group, name), []).append((dialogues[case.dialogue], hit, tried))
-    hits, tries = np.zeros((len(dialogues), len(cells))), np.zeros((len(dialogues), len(cells)))
-    for column, found in enumerate(cells.values()):
-        for row, hit, tried in found:
-            hits[row, column] += hit
-            tries[row, column] += tried
-    counts = np.array([len(found) for found in cells.values()])
-    made: dict[str, dict[str, Estimate]] = {}
-    for (group, name), estimate in zip(cells, estimates(hits, tries, counts), strict=True):
-        made.setdefault(group, {})[name] = estimate
+    made = by_group((case.dialogue, groups(case), case.shares) for case in cases)
     return {group: made[group] for group in sorted(made, key=_place)}
 
 
@@ -81,10 +65,7 @@ def cost(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
     numbers = {"ms a plan": [case.ms for case in cases]}
     if read:
         numbers |= {"prompt tokens": [float(prompt) for prompt, _ in read], "plan tokens": [float(n) for _, n in read]}
-    return {
-        name: {"median": float(np.median(values)), "p95": float(np.percentile(values, 95))}
-        for name, values in numbers.items()
-    }
+    return {name: spread(values) for name, values in numbers.items()}
 
 
 def wrong(cases: Sequence[Case]) -> list[dict[str, Any]]:
@@ -108,21 +89,15 @@ def print_report(results: Mapping[str, Any]) -> None:
     for name in (*WHOLE, *BY_TOOL):
         row = [planner["measures"]["all"].get(name) for planner in planners.values()]
         if any(row):
-            print(f"{name:<22}" + "".join(f"{_cell(estimate):>30}" for estimate in row))
+            print(f"{name:<22}" + "".join(f"{cell(estimate):>30}" for estimate in row))
     for name, planner in planners.items():
         print(f"\n{name + ', by group':<28}" + "".join(f"{measured:>30}" for measured in OF_GROUPS))
         for group, measures in planner["measures"].items():
-            print(f"{group:<28}" + "".join(f"{_cell(measures.get(measured)):>30}" for measured in OF_GROUPS))
+            print(f"{group:<28}" + "".join(f"{cell(measures.get(measured)):>30}" for measured in OF_GROUPS))
     for name, planner in planners.items():
         print(f"\n{name}: " + ", ".join(f"{what} {_spread(held)}" for what, held in planner["cost"].items()))
         for mistake in planner["wrong"][:COMMONEST]:
             print(f"  {mistake['turns']:>4}  {mistake['mistake']}, such as: {mistake['such as']}")
-
-
-def _cell(estimate: Mapping[str, Any] | None) -> str:
-    if estimate is None:
-        return "-"
-    return f"{estimate['mean']:.3f} ({estimate['low']:.3f}-{estimate['high']:.3f}) {estimate['n']:>4}"
 
 
 def _spread(held: Mapping[str, float]) -> str:

@@ -64,7 +64,8 @@ def run_ranker(catalog: Path | None, people: int | None, out: Path) -> None:
     with Catalog.open(settings.catalog) as opened, engine(settings) as model:
         if not model.plays("ranker"):
             raise UsherError("the ranker was not trained; train it with: usher finetune train --role ranker")
-        results = score(opened, model, people)
+        results = {"command": "usher eval ranker" + (f" --people {people}" if people else "")}
+        results |= score(opened, model, people)
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
     _print(results)

@@ -1,7 +1,8 @@
 """Means of what was measured, with the uncertainty that comes from having asked about these cases and not others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,9 @@ class Estimate:
         return {"mean": round(self.mean, 4), "low": round(self.low, 4), "high": round(self.high, 4), "n": self.n}
 
 
+Measures = dict[str, dict[str, Estimate]]  # by group of cases, then by measure
+
+
 def interval(values: Floats) -> tuple[float, float]:
     """The 95% bootstrap interval (percentiles) of a mean; shape (units,)."""
     low, high = ratio_intervals(values[:, None], np.ones((len(values), 1)))[0]
@@ -46,6 +50,43 @@ def estimates(hits: Floats, tries: Floats, counts: NDArray[np.int64]) -> list[Es
     means = hits.sum(axis=0) / tries.sum(axis=0)
     found = zip(means, ratio_intervals(hits, tries), counts, strict=True)
     return [Estimate(float(mean), float(low), float(high), int(n)) for mean, (low, high), n in found]
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median and 95th percentile."""
+    return {"median": float(np.median(values)), "p95": float(np.percentile(values, 95))}
+
+
+def cell(estimate: Mapping[str, Any] | None) -> str:
+    """An estimate of a results.json as a table shows it."""
+    if estimate is None:
+        return "-"
+    return f"{estimate['mean']:.3f} ({estimate['low']:.3f}-{estimate['high']:.3f}) {estimate['n']:>4}"
+
+
+def by_group(cases: Iterable[tuple[str, Sequence[str], Mapping[str, tuple[float, float]]]]) -> Measures:
+    """Group of cases -> measure -> estimate; a measure of nothing is left out.
+
+    A case is the unit it belongs to, the groups it counts in, and each measure's share: of how many it is right, and
+    how many there were. Whole units are drawn for the intervals.
+    """
+    found = list(cases)
+    units = {name: place for place, name in enumerate(dict.fromkeys(unit for unit, _, _ in found))}
+    cells: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
+    for unit, groups, shares in found:
+        for group in groups:
+            for name, (hit, tried) in shares.items():
+                cells.setdefault((group, name), []).append((units[unit], hit, tried))
+    hits, tries = np.zeros((len(units), len(cells))), np.zeros((len(units), len(cells)))
+    for column, shared in enumerate(cells.values()):
+        for row, hit, tried in shared:
+            hits[row, column] += hit
+            tries[row, column] += tried
+    counts = np.array([len(shared) for shared in cells.values()])
+    made: Measures = {}
+    for (group, name), estimate in zip(cells, estimates(hits, tries, counts), strict=True):
+        made.setdefault(group, {})[name] = estimate
+    return made
 
 
 def paired_difference(first: Floats, second: Floats, tries: Floats) -> Estimate:

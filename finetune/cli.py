@@ -1,4 +1,4 @@
-"""`usher finetune`: data, train, export, parity, score."""
+"""`usher finetune`: data, train, export, parity, score, card."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -87,8 +87,30 @@ def score(
     file: Annotated[Path, typer.Option(help="Examples, as `usher finetune data` writes them.")],
     role: Annotated[Role, typer.Option(help="Whose adapter.")] = "planner",
     count: Annotated[int | None, typer.Option("--n", min=1, help="Examples at most.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run. runs/score/ROLE")] = None,
 ) -> None:
     """Score an adapter on a file of examples; on real requests: usher eval planner."""
     from finetune.score import run_score
 
-    run_score(role, file, count, Settings())
+    run_score(role, file, count, Settings(), out or Path("runs/score") / role)
+
+
+@cli.command()
+def card(
+    role: Annotated[Role, typer.Option(help="Whose adapter.")] = "planner",
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(help="results.json of usher eval or usher finetune score; may be given several times."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML it was trained by; finetune/config/ROLE.yaml when not given.")
+    ] = None,
+    limits: Annotated[
+        Path | None, typer.Option(help="Markdown, put in as it stands; limits.md beside the adapter when not given.")
+    ] = None,
+    made: Annotated[str, typer.Option("--made-by", help="The command that made its data, to be quoted.")] = "",
+) -> None:
+    """Write an adapter's model card (README.md) from its own files and from what was measured."""
+    from finetune.card import Sources, write_card
+
+    print(write_card(role, Settings(), Sources(tuple(results or ()), config, limits, made)))

@@ -3,8 +3,10 @@
 What a plan does on a catalog is measured by `usher eval planner`; this needs no catalog and knows every role.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import date
 from itertools import islice
 from pathlib import Path
 
@@ -25,8 +27,9 @@ ROWS = 8  # examples behind one card
 LONGEST = 4096  # tokens behind the card
 
 
-def run_score(role: Role, file: Path, count: int | None, settings: Settings) -> None:
-    """Print the loss with and without the adapter, and the share of exact answers by kind of example.
+def run_score(role: Role, file: Path, count: int | None, settings: Settings, out: Path) -> None:
+    """Print the loss with and without the adapter, and the share of exact answers by kind of example; write both to
+    results.json in `out`.
 
     Raises EngineError when the role has no adapter, and UsherError for a file without examples of the role.
     """
@@ -42,12 +45,27 @@ def run_score(role: Role, file: Path, count: int | None, settings: Settings) -> 
     print(f"loss of the answers: {with_adapter:.4f} with the adapter, {without:.4f} without")
     with engine(settings) as opened:
         found = exact(opened, examples)
-        print(f"exact by {opened.name}: {np.mean(found):.1%}")
+        name = opened.name
     by_kind: defaultdict[str, list[bool]] = defaultdict(list)
     for example, right in zip(examples, found, strict=True):
+        by_kind["all"].append(right)
         by_kind[example.kind].append(right)
-    for kind, rights in sorted(by_kind.items()):
-        print(f"  {kind:<28} {np.mean(rights):>6.1%} of {len(rights)}")
+    shares = {kind: (float(np.mean(rights)), len(rights)) for kind, rights in sorted(by_kind.items())}
+    print(f"exact by {name}:")
+    for kind, (share, held) in shares.items():
+        print(f"  {kind:<28} {share:>6.1%} of {held}")
+    results = {
+        "command": f"usher finetune score --role {role} --file {file.name} --n {len(examples)}",
+        "date": date.today().isoformat(),
+        "role": role,
+        "file": file.name,
+        "examples": len(examples),
+        "engine": name,
+        "loss": {"adapter": with_adapter, "base": without},
+        "exact": shares,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 def losses(role: Role, examples: Sequence[Example], settings: Settings) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from agent.llm import Role
 from agent.llm_transformers import load_base
-from agent.models import model_path, write_identity
+from agent.models import base_model, model_path, write_identity
 from agent.settings import Settings
 from finetune.attention import Layout, layout, register
 from finetune.batches import Batch, Row, batches, encode
@@ -150,7 +150,7 @@ def train(
         with run.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
     bar.close()
-    _write_adapter(model, out / role)
+    _write_adapter(model, out / role, base_model(settings).base)
     write_identity(
         out / role, role, settings, {"seed": config.seed, "examples": len(encoded), "steps": len(steps)}, data
     )
@@ -267,11 +267,25 @@ def _resume(run: Run, model: Any, optimizer: Any, schedule: Any) -> int:
     return int(state["step"])
 
 
-def _write_adapter(model: Any, folder: Path) -> None:
+def _write_adapter(model: Any, folder: Path, base: str) -> None:
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).save_pretrained(folder)
+    model.to(torch.bfloat16).save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the model hub
+    tidy_adapter(folder, base)
+
+
+def tidy_adapter(folder: Path, base: str) -> None:
+    """Make what peft wrote fit to ship: the base by its name instead of this machine's path, modules in a fixed order,
+    no card (peft's is a template, and one of an earlier training speaks of other weights), files that all may read.
+    """
+    file = folder / "adapter_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
+    file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / "README.md").unlink(missing_ok=True)
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (folder / name).chmod(0o644)
 
 
 def draw_curves(log: Path, out: Path) -> None:

@@ -147,6 +147,19 @@ def test_a_killed_training_ends_as_one_that_was_not(
     assert weights[0] == weights[1]
     check_adapter(tmp_path / "b" / "planner", "planner", settings)
     assert (tmp_path / "b" / "planner" / "curves.png").stat().st_size > 1000
+    ships(tmp_path / "b" / "planner", base)
+
+
+def ships(adapter: Path, base: Path) -> None:
+    """Nothing of this machine, nothing of peft's template, and files that everyone may read."""
+    assert sorted(file.name for file in adapter.iterdir()) == [
+        "adapter_config.json", "adapter_model.safetensors", "curves.png", "usher.json"
+    ]  # fmt: skip
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == json.loads((adapter / "usher.json").read_text())["base"] == base.name
+    assert config["target_modules"] == ["q_proj", "v_proj"]
+    assert {oct(file.stat().st_mode & 0o777) for file in adapter.glob("adapter_*")} == {"0o644"}
+    assert not any(str(base.parent).encode() in file.read_bytes() for file in adapter.iterdir())
 
 
 def losses(folder: Path) -> list[float]:
