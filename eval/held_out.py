@@ -26,7 +26,8 @@ from tools.ingest import folder_source
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = Path(__file__).parent / "data"
-REQUESTS = DATA / "planner_requests.jsonl"
+REQUESTS = DATA / "planner_requests.jsonl"  # what is measured: nobody looks at it while mending the planner
+DEVELOPMENT = DATA / "planner_dev.jsonl"  # of the same making, to look at
 MOST_BROKEN = 0.01  # share of broken lines above which nothing is measured
 
 
