@@ -31,6 +31,7 @@ class Training(Identity):
     steps: int
     data: str
     data_sha256: str
+    start: "Training | None" = None  # the adapter that it went on from
 
 
 class Lora(BaseModel):
@@ -159,7 +160,13 @@ def _how(role: Role, folder: Path, training: Training, config: TrainConfig, give
     command = f"usher finetune train --role {role} --data {training.data}"
     numbers: Mapping[str, Any] = config.model_dump(mode="json") | {"steps": training.steps, "seed": training.seed}
     shown = {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in numbers.items()}
-    lines = ["## Training", f"`{command}{f' --config {given.name}' if given else ''}`", _facts(shown)]
+    command += f" --config {given.name}" if given else ""
+    lines = ["## Training", f"`{command}{' --start FOLDER' if training.start else ''}`", _facts(shown)]
+    if before := training.start:
+        lines.append(
+            f"It went on from an adapter of {before.steps} steps over {before.examples} examples of `{before.data}` "
+            f"(seed {before.seed}, SHA-256 `{before.data_sha256}`, prompt version `{before.prompt_version}`)."
+        )
     if (folder / CURVES).is_file():
         lines.append(f"![Loss by step, on the examples of training and on held-out ones]({CURVES})")
     return "\n\n".join(lines)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from agent.llm import Role
 from agent.llm_transformers import load_base
-from agent.models import base_model, model_path, write_identity
+from agent.models import IDENTITY, base_model, model_path, write_identity
 from agent.settings import Settings
 from finetune.attention import Layout, layout, register
 from finetune.batches import Batch, Row, batches, encode
@@ -151,10 +151,16 @@ def train(
             file.write(json.dumps(entry) + "\n")
     bar.close()
     _write_adapter(model, out / role, base_model(settings).base)
-    write_identity(
-        out / role, role, settings, {"seed": config.seed, "examples": len(encoded), "steps": len(steps)}, data
-    )
+    made = {"seed": config.seed, "examples": len(encoded), "steps": len(steps)}
+    write_identity(out / role, role, settings, made | _before(start), data)
     draw_curves(run.log, out / role / "curves.png")
+
+
+def _before(start: Path | None) -> dict[str, Any]:
+    """What the adapter that a training went on from says of itself."""
+    if start is None or not (start / IDENTITY).is_file():
+        return {}
+    return {"start": json.loads((start / IDENTITY).read_text(encoding="utf-8"))}
 
 
 def _groups(model: Any, config: TrainConfig) -> list[dict[str, Any]]:
