@@ -62,8 +62,8 @@ class Dialogue:
             return Draft("whatever", self.words.say("whatever"), self.wish)
         return self._one_of(
             (22, self._refine), (14, self._refuse), (14, self._compare), (9, self._more), (9, self._anew),
-            (6, self._drop), (5, self._also), (6, self._instead), (7, self._swap), (5, self._count), (2, self._best),
-            (6, self._theme), (5, self._alike), (4, self._dislike),
+            (8, self._drop), (6, self._release), (5, self._also), (6, self._instead), (7, self._swap),
+            (5, self._count), (2, self._best), (6, self._theme), (5, self._alike), (4, self._dislike),
             (8, self._about_items), (2, self._about_title), (5, self._chat),
         )  # fmt: skip
 
@@ -291,6 +291,18 @@ class Dialogue:
         column = self.chance.choice(held)
         said = self.chance.choice(self.world.words[column].said or [column.replace("_", " ")])
         return Draft("drop", self.words.say("drop", said=said), self.wish.without(column))
+
+    def _release(self) -> Draft | None:
+        """ "it doesn't have to be French": one condition goes, in its own words."""
+        held = [
+            (at, one) for at, one in enumerate(self.wish.pieces) if one.form in ("adj", "noun", "post") and one.text
+        ]
+        if not held:
+            return None
+        at, old = self.chance.choice(held)
+        text = self.words.about(f"release_{old.form}", old)
+        pieces = (*self.wish.pieces[:at], *self.wish.pieces[at + 1 :])
+        return Draft("drop", text, replace(self.wish, pieces=pieces), kept=[old.kept])
 
     def _theme(self) -> Draft | None:
         kept: list[str] = []

@@ -53,9 +53,18 @@ def any_piece(world: World, chance: random.Random, without: frozenset[str] = fro
     names = [name for name in world.words if name not in without]
     if not names:
         return None
-    weights = [3.0 if world.words[name].values or world.words[name].kind == "year" else 1.0 for name in names]
-    name = chance.choices(names, weights)[0]
+    name = chance.choices(names, [_weight(world, name) for name in names])[0]
     return piece(world, name, chance)
+
+
+def _weight(world: World, name: str) -> float:
+    """How often people speak of a column: of the kind of thing first, of vocabularies, years and numbers next."""
+    words, column = world.words[name], world.manifest.column(name)
+    if name == world.main:
+        return 6.0
+    if words.values or words.kind == "year":
+        return 3.0
+    return 2.0 if column is not None and column.type in ("integer", "number", "boolean") else 1.0
 
 
 def piece(world: World, name: str, chance: random.Random) -> Piece | None:  # noqa: PLR0911 (one a type of column)
@@ -202,9 +211,8 @@ def _bound(world: World, column: Column, words: ColumnWords, chance: random.Rand
         spread = 2 if words.kind == "year" else max(1, round(abs(value) / 10))
         sql = f"{name} BETWEEN {number(value - spread)} AND {number(value + spread)}"
         return Piece((name,), sql, "post", phrase.format(n=number(value)), kept=number(value))
-    return Piece(
-        (name,), f"{name} {SIGNS[kind]} {number(value)}", "post", phrase.format(n=number(value)), kept=number(value)
-    )
+    typed = f"{value:,.0f}" if words.kind == "count" and value >= 1000 and chance.random() < 0.4 else number(value)
+    return Piece((name,), f"{name} {SIGNS[kind]} {number(value)}", "post", phrase.format(n=typed), kept=typed)
 
 
 def _number(world: World, column: Column, words: ColumnWords, chance: random.Random) -> Piece | None:
@@ -218,16 +226,16 @@ def _number(world: World, column: Column, words: ColumnWords, chance: random.Ran
 def _year(world: World, column: Column, words: ColumnWords, chance: random.Random) -> Piece | None:
     newest = int(float(column.maximum or 0))
     draw = chance.random()
-    if draw < 0.5:
+    if draw < 0.45:
         return _decade(column, chance)
-    if draw < 0.62:
+    if draw < 0.64:
         if chance.random() < 0.5:
             text = chance.choice(["recent", "new", "modern", "newish", "up-to-date"])
             return Piece((column.name,), f"{column.name} >= {newest - 5}", "adj", text)
         return Piece(
             (column.name,), f"{column.name} < 1970", "adj", chance.choice(["old", "classic", "vintage", "old-school"])
         )
-    if draw < 0.66:
+    if draw < 0.68:
         text = chance.choice(["from the last ten years", "from the past ten years", "of the last 10 years"])
         return Piece((column.name,), f"{column.name} >= {newest - 10}", "post", text)
     return _bound(world, column, words, chance)

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from agent.plan import Call
-from finetune.phrases import Piece, any_piece, fill, plural, refusal, with_article
+from finetune.phrases import Piece, any_piece, fill, piece, plural, refusal, with_article
 from finetune.worlds import World
 
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -60,11 +60,13 @@ class Sentences:
         found: list[Piece] = []
         taken = set(without)
         for _ in range(self.chance.randint(least, most)):
-            again = self.chance.random() < 0.2  # two values of one list: "a romantic comedy"
-            held = frozenset(
-                taken - {c.name for c in self.world.manifest.enumerated() if c.is_list} if again else taken
-            )
-            part = any_piece(self.world, self.chance, held | without)
+            # Two values of one list: "a romantic comedy". Where the main one is spoken of, people often give it both.
+            lists = {c.name for c in self.world.manifest.enumerated() if c.is_list}
+            again = sorted(taken & lists - without) if self.chance.random() < 0.35 else []
+            if again:
+                part = piece(self.world, self.chance.choice(again), self.chance)
+            else:
+                part = any_piece(self.world, self.chance, frozenset(taken))
             if (
                 part is None
                 or part.sql in {one.sql for one in found}

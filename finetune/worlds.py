@@ -56,6 +56,12 @@ class World:
         )
 
     @cached_property
+    def main(self) -> str:
+        """The column that says what kind of thing an item is, first of all: the first vocabulary that is a list."""
+        held = [column for column in self.manifest.enumerated() if column.name in self.words]
+        return next((column.name for column in held if column.is_list), held[0].name if held else "")
+
+    @cached_property
     def splitting(self) -> Column | None:
         """The enumerated column that splits the items best: the highest entropy (bits) times the share that has it."""
         scored = [(self._entropy(column), column.name) for column in self.manifest.enumerated()]

@@ -103,7 +103,7 @@ class ValueIndex:
                 typed = text[words[first].start() : words[last].end()]
                 columns = self.names.get(fold(typed), ())
                 alone = first == last and (fold(typed) in common) and not typed[0].isupper()
-                if columns and not alone and not (first == last and _in_a_name(text, words, first)):
+                if columns and not alone and not (first == last and self._in_a_name(text, words, first)):
                     for column in columns:
                         yield Link(
                             words[first].start(),
@@ -113,6 +113,20 @@ class ValueIndex:
                     after = last + 1
                     break
             first = after
+
+    def _in_a_name(self, text: str, words: Sequence[re.Match[str]], at: int) -> bool:
+        """Whether a capital stands beside this word's own: half of "James Bond" is nobody's name.
+
+        The capital of a text's first word says nothing, unless that word is a name: "Any Hitchcock" names Hitchcock.
+        """
+        if not words[at][0][0].isupper():
+            return False
+        for near in (at - 1, at + 1):
+            if 0 <= near < len(words) and words[near][0][0].isupper() and (near or fold(words[0][0]) in self.names):
+                left, right = words[min(near, at)], words[max(near, at)]
+                if text[left.end() : right.start()] == " ":
+                    return True
+        return False
 
 
 def name_columns(columns: Sequence[Column]) -> list[str]:
@@ -132,14 +146,6 @@ def named_values(listed: Mapping[str, Iterable[object]]) -> Iterator[tuple[str, 
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(stem(fold(word)) for word in re.findall(r"[^\W_]+", text) if fold(word) not in STOPWORDS)
-
-
-def _in_a_name(text: str, words: Sequence[re.Match[str]], at: int) -> bool:
-    """Whether a capital stands beside this word's own: half of "James Bond" is nobody's name."""
-    beside = [words[near] for near in (at - 1, at + 1) if 0 <= near < len(words)]
-    gaps = (text[min(a.end(), words[at].end()) : max(a.start(), words[at].start())] for a in beside)
-    capital = any(a[0][0].isupper() and gap == " " for a, gap in zip(beside, gaps, strict=True))
-    return words[at][0][0].isupper() and capital and at > 0
 
 
 def _longest(links: Iterable[Link]) -> list[Link]:
