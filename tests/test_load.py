@@ -92,18 +92,24 @@ def test_everything_answered_is_counted_and_checked() -> None:
     assert not server.turns  # everyone was erased
 
 
-def test_refusals_are_no_errors() -> None:
+@pytest.mark.parametrize(("bound", "prompt"), [(1e9, 1), (0.0, 0)])
+def test_refusals_are_no_errors(monkeypatch: pytest.MonkeyPatch, bound: float, prompt: int) -> None:
+    monkeypatch.setattr(load, "PROMPT_MS", bound)
     results, server = measured("busy")
-    assert 0 < results["refusals"]["prompt"] <= results["refusals"]["n"] == server.chats // 3
+    assert results["refusals"]["n"] == server.chats // 3
+    assert results["refusals"]["prompt"] == prompt * results["refusals"]["n"]
     assert results["turns"]["n"] == server.chats - server.chats // 3
     assert results["errors"] == {}
     assert results["sessions"]["lost"] == 0
 
 
 def test_users_who_read_ask_less_and_begin_new_conversations(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert 5 <= measured(pause=0.2)[1].chats <= 5 * 6
-    monkeypatch.setattr(load, "CONVERSATION", 2)
-    assert len(measured()[1].sessions) > 5
+    reading = measured(pause=0.2)[1]
+    assert 5 <= reading.chats <= 5 * 6
+    assert len(reading.sessions) == 5
+    monkeypatch.setattr(load, "CONVERSATION", 1)
+    hurried = measured()[1]
+    assert len(hurried.sessions) == hurried.chats >= 5
 
 
 @pytest.mark.parametrize(
