@@ -1,7 +1,7 @@
-"""`usher eval`: replay, simulate, planner, ranker, cf, requests, bench, fuzz."""
+"""`usher eval`: replay, simulate, feelings, planner, ranker, cf, requests, bench, fuzz."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -113,6 +113,19 @@ def simulate(
             raise typer.BadParameter(f"{unknown[0]}: is neither a URL nor one of {', '.join(known)}", param_hint=option)
     rows, users = tuple(dict.fromkeys(row or MODEL_FREE)), tuple(dict.fromkeys(user or (AGENDA,)))
     run_simulate(Asked(catalog, out, rows, users, reference, people, seed, jobs, ray))
+
+
+@cli.command()
+def feelings(
+    data: Annotated[Path, typer.Option(help="Recorded dialogues with labels, gzipped or not.")],
+    catalog: Annotated[Path, typer.Option(help="Folder of a built catalog.", envvar="USHER_CATALOG")] = Path("catalog"),
+    half: Annotated[Literal["all", "first", "second"], typer.Option(help="Of the file's dialogues.")] = "all",
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/feelings"),
+) -> None:
+    """Count how often the feeling towards a title is read as the person said afterwards."""
+    from eval.feelings import run_feelings
+
+    run_feelings(data, catalog, half, out)
 
 
 @cli.command()

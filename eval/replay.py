@@ -18,6 +18,7 @@ from eval.replay_agent import agent_rankings
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import print_results, results
 from eval.replay_rows import Ranked, Ranker, learned_rows, listen, popularity_row, tool_rows
+from eval.report import write_report
 from eval.runs import Record, Run, file_hash
 from tools.catalog import Catalog
 
@@ -60,6 +61,7 @@ def run_replay(asked: Asked) -> None:
                 agent.close()
     figures = {"date": date.today().isoformat(), "data": replay.json(), **results(records)}
     run.finish(figures)
+    write_report(run.folder)
     print_results(run.config, figures)
 
 

@@ -150,6 +150,9 @@ def test_the_whole_command(tiny_catalog: Catalog, tmp_path: Path, capsys: pytest
     for row in first["rows"].values():
         for estimate in row.values():
             assert 0 <= estimate["low"] <= estimate["mean"] <= estimate["high"] <= 1
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "learned fusion without CF" in page
+    assert "Share of what was wanted that is left after each step" in page
     printed = capsys.readouterr().out
     assert "gold named before and removed: 33.3%" in printed
     assert "learned fusion without CF" in printed
