@@ -5,8 +5,10 @@ out. Each ranks every item: what a row knows nothing of follows in the order of 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agent.pool import Pool, fuse
@@ -14,17 +16,19 @@ from agent.recorded import FOLDS, Turn, fold_of
 from eval.fusion import Case, Fusion, fit, thinned
 from eval.memory import MEMORIES, Memory
 from eval.signals import FEATURES as SIGNALS
-from eval.signals import RANK, SEARCHES, Candidates, Listening, Matrix, Talk, features, hear
+from eval.signals import SEARCHES, Candidates, Listening, Matrix, Talk, features, hear, signal_of
 from tools.catalog import Catalog
 from tools.scorer import Query, Rows, Scores, top
 
 CUTS = (200, 50, 20)  # of a ranking, in the funnel
+BATCH = 256  # texts embedded at once
+WHOLE = "learned fusion"
 FEATURES = (*SIGNALS, *MEMORIES)
 # What a row of the learned fusion goes without.
 PARTS: Mapping[str, tuple[str, ...]] = {
     "learned fusion without CF": ("liked", "named", "disliked"),
     "learned fusion without text search": ("words", "meaning", "meaning_last", "asked", "leaning", "names"),
-    "learned fusion without neighbours": ("near", "kinds", "era", "modern"),
+    "learned fusion without neighbours": ("near", "near_last", "kinds", "shared", "era", "modern"),
     "learned fusion without popularity": ("popular", "unled", "lately", "rating", "year", "new"),
     "learned fusion without other dialogues": MEMORIES,
 }
@@ -57,11 +61,21 @@ def listen(catalog: Catalog, turns: Sequence[Turn]) -> dict[str, Heard]:
     """What the tools say of each turn, by its id, and of all that was ever suggested: other dialogues may bring it."""
     suggested = {row for turn in turns for item_id in turn.gold if (row := catalog.row_of(item_id)) is not None}
     besides, listening = np.array(sorted(suggested), dtype=np.int64), Listening(catalog)
-    heard = {}
-    for turn in tqdm(turns, desc="signals", dynamic_ncols=True):
-        talk = hear(catalog, turn)
-        heard[turn.id] = Heard(talk, listening.candidates(talk, besides))
-    return heard
+    talks = [hear(catalog, turn) for turn in tqdm(turns, desc="titles", dynamic_ncols=True)]
+    vectors = _embedded(catalog, sorted({text for talk in talks for text in (talk.said, talk.last)}, key=len))
+    return {
+        talk.id: Heard(talk, listening.candidates(talk, vectors[talk.said], vectors[talk.last], besides))
+        for talk in tqdm(talks, desc="signals", dynamic_ncols=True)
+    }
+
+
+def _embedded(catalog: Catalog, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Unit vectors of texts; many at once are several times as fast as one by one."""
+    found: dict[str, NDArray[np.float32]] = {}
+    for start in tqdm(range(0, len(texts), BATCH), desc="vectors", dynamic_ncols=True):
+        batch = list(texts[start : start + BATCH])
+        found |= zip(batch, catalog.dense.embed(batch), strict=True)
+    return found
 
 
 def tool_rows(catalog: Catalog, heard: Mapping[str, Heard]) -> dict[str, Ranker]:
@@ -100,23 +114,37 @@ def learned_rows(
 
     Five folds by dialogue: whatever scores a turn has seen nothing of its fold. `gold` is by the ids of the turns.
     """
-    cases = [_cases(catalog, heard.values(), gold, memory, fold) for fold in range(FOLDS)]
+    popular = [Ranked(_best_first(memory.suggestions(fold))) for fold in range(FOLDS)]
+    ranked: dict[str, dict[str, Ranked]] = {part: {} for part in (WHOLE, *PARTS)}
+    for fold in tqdm(range(FOLDS), desc="folds", dynamic_ncols=True):
+        cases = _cases(catalog, heard.values(), gold, memory, fold)
+        fusions = {part: Partial.learned(cases, PARTS.get(part, ())) for part in ranked}
+        for one in heard.values():
+            if one.fold == fold:
+                rows, matrix = _features(one, memory, fold)
+                for part, fusion in fusions.items():
+                    ordered = rows[np.argsort(-fusion.score(matrix), kind="stable")]
+                    ranked[part][one.talk.id] = Ranked(ordered, {"candidates": rows} | cuts(ordered))
+    rankers = {"popularity in other dialogues": _by_turn(catalog, heard, lambda one: popular[one.fold])}
+    return rankers | {part: _by_turn(catalog, heard, lambda one, by=by: by[one.talk.id]) for part, by in ranked.items()}
 
-    def popular(one: Heard) -> Ranked:
-        return Ranked(_best_first(memory.signals(one.talk, one.candidates.request, one.fold)[:, 0]))
 
-    def learned(fusions: Sequence[Fusion], kept: Sequence[int], one: Heard) -> Ranked:
-        rows, matrix = _features(one, memory, one.fold)
-        ranked = rows[np.argsort(-fusions[one.fold].score(matrix[:, kept]), kind="stable")]
-        return Ranked(ranked, {"candidates": rows} | cuts(ranked))
+@dataclass(frozen=True)
+class Partial:
+    """A fusion of some of the FEATURES."""
 
-    rows = {"popularity in other dialogues": _by_turn(catalog, heard, popular)}
-    bar = tqdm({"learned fusion": (), **PARTS}.items(), desc="fusions", dynamic_ncols=True)
-    for part, left_out in bar:
-        kept = [place for place, name in enumerate(FEATURES) if name.removesuffix(RANK) not in left_out]
-        fusions = [fit([Case(case.features[:, kept], case.wanted) for case in cases[fold]]) for fold in range(FOLDS)]
-        rows[part] = _by_turn(catalog, heard, partial(learned, fusions, kept))
-    return rows
+    kept: Sequence[int]
+    fusion: Fusion
+
+    @classmethod
+    def learned(cls, cases: Sequence[Case], left_out: Sequence[str]) -> Self:
+        """From cases with all features, without the signals left out."""
+        kept = [place for place, name in enumerate(FEATURES) if signal_of(name) not in left_out]
+        return cls(kept, fit([Case(case.features[:, kept], case.wanted) for case in cases]))
+
+    def score(self, matrix: Matrix) -> Matrix:
+        """Shape (candidates,), of features (candidates, FEATURES)."""
+        return self.fusion.score(matrix[:, self.kept])
 
 
 def cuts(rows: Rows) -> dict[str, Rows]:
@@ -141,7 +169,7 @@ def _cases(
 def _features(one: Heard, memory: Memory, fold: int) -> tuple[Rows, Matrix]:
     """The candidates of the tools and of the dialogues outside a fold, and their features (candidates, FEATURES)."""
     held = one.candidates
-    remembered = memory.signals(one.talk, held.request, fold)[held.rows]
+    remembered = memory.signals(one.talk, held, fold)[held.rows]
     kept = held.brought() | (remembered[:, MEMORIES.index("suggested")] > 0)
     return held.rows[kept], np.concatenate([features(held.matrix[kept]), remembered[kept]], axis=1)
 

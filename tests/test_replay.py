@@ -1,6 +1,7 @@
 """A replay from data to figures: perfect and shuffled rankings, the funnel, the agent's parts, and going on."""
 
 import json
+from dataclasses import replace as dataclass_replace
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,39 @@ def test_the_whole_command(tiny_catalog: Catalog, tmp_path: Path, capsys: pytest
     assert "learned fusion without CF" in printed
     run_replay(asked)  # all is there: the figures stay
     assert json.loads((tmp_path / "run" / "results.json").read_text()) == first
+
+
+def test_a_replay_that_is_done_is_not_computed_again(
+    tiny_catalog: Catalog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replay(tiny_catalog, tmp_path, 3)
+    asked = Asked(tmp_path / "talks.jsonl", tiny_catalog.folder, tmp_path / "run", ("tools",))
+    run_replay(asked)
+    assert "signals" in capsys.readouterr().err
+    run_replay(asked)
+    assert "signals" not in capsys.readouterr().err
+    transcripts = (tmp_path / "run" / "transcripts.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(transcripts) == 3
+    first, second = json.loads(transcripts[0])["turns"]
+    assert first["said"] == [f"user: {TALK[0]}"]
+    assert second["said"] == [f"assistant: {TALK[1]}", f"user: {TALK[2]}"]
+    assert all(first["titles"][item] for row in first["rows"].values() for item in row["top"])
+
+
+@pytest.mark.ray
+@pytest.mark.enable_socket
+def test_two_nodes_replay_the_same_dialogues(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    replay(tiny_catalog, tmp_path, 6)
+    here = Asked(tmp_path / "talks.jsonl", tiny_catalog.folder, tmp_path / "here", ("tools",))
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    try:
+        run_replay(here)
+        run_replay(dataclass_replace(here, out=tmp_path / "there", jobs=2, ray=cluster.address))
+    finally:
+        cluster.shutdown()
+    figures = [json.loads((tmp_path / name / "results.json").read_text())["rows"] for name in ("here", "there")]
+    assert figures[0] == figures[1]

@@ -99,10 +99,20 @@ def test_a_replay_shows_its_funnel_slices_and_rankings(tmp_path: Path) -> None:
         "funnel": {"agent": [{"step": "candidates", "recall": 0.5, "items": 100, "turns": 2}]},
         "differences": {"agent": {"less": "popularity", "R@10": MEASURE}},
     }
-    turn = {"id": "d-1", "gold": ["3"], "rows": {"agent": {"places": [1], "top": ["3", "4"], "steps": {}}}}
+    turn = {
+        "id": "d-1",
+        "said": ["user: a western"],
+        "gold": ["3", "77"],
+        "titles": {"3": "Salt Road", "4": HOSTILE, "77": None},
+        "rows": {"agent": {"places": [1, None], "top": ["3", "4"], "steps": {}}},
+    }
     page = written(tmp_path, results, {"id": "d", "fold": 1, "turns": [turn]})
     assert [tag for tag, _ in page.elements].count("svg") == 3
-    assert [item["mark"] for item in page.records[0]["turns"][0]["items"]] == ["goal", ""]
+    wanted, ranked = page.records[0]["turns"]
+    assert wanted["said"] == "user: a western"
+    assert [item["text"] for item in wanted["items"]] == ["Salt Road", "77, not in the catalog"]
+    assert ranked["plan"] == "agent"
+    assert ranked["items"] == [{"text": "Salt Road", "mark": "goal"}, {"text": HOSTILE, "mark": ""}]
     assert "agent less popularity" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
