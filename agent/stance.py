@@ -28,8 +28,10 @@ _NEGATION = (
 _BAD = (
     r"\b(?:hat(?:e[sd]?|ing)|dislike[ds]?|despise[ds]?|loathe[ds]?|detest\w*|bor(?:ing|ed)|awful|terrible|horrible|"
     r"worst|overrated|stupid|dumb|lame|corny|annoying|crap\w*|suck(?:s|ed)|garbage|rubbish|trash|disappoint\w+|"
-    r"let\s?down|meh|gross|least favou?rites?|waste of|(?:tired|sick) of|other than|instead of|nothing like|pass on|"
-    r"rather not|no interest|not (?:so|that|too) (?:much|into)|an? (?:bit|little) much|disagree\w*|"
+    r"let\s?down|underwhelm\w+|mediocre|forgettable|dreadful|atrocious|unwatchable|pointless|dull|cring\w+|ruined|mess|"
+    r"flop(?:ped)?|meh|nah|yuck|gross|least favou?rites?|waste of|regret\w*|(?:tired|sick) of|fell asleep|walked out|"
+    r"turned (?:it|that) off|turn ?off|do without|avoid|skip|other than|instead of|anything but|no more|"
+    r"nothing (?:like|special)|pass on|rather not|no interest|not (?:so|that|too) (?:much|into)|an? (?:bit|little) much|disagree\w*|"
     r"(?:so|really|pretty|very|just|was|is|were|are) (?:bad|weird)|bad (?:things|reviews)|"
     r"(?:is|was|were|are|['’]s|seems?|looks?|sounds?|just|way|bit|little) too \w+|"
     r"(?:wo|would)n['’]?t (?:\w+ )?(?:watch|see|read|try)|(?:do|did|would)n['’]?t think i\S* (?:\w+ ){0,2}"
@@ -40,11 +42,15 @@ _GOOD = (
     r"fave?s?|great|(?<!as )good|awesome|amazing|fantastic|excellent|best|fans?|fond|into|funny|hilarious|perfect|"
     r"wonderful|brilliant|classics?|interest\w*|similar to|such as|along the lines of)\b"
 )
-_WANTED = (
-    r"\b(?:care[ds]?|stand|finish|sit through|impressed|biggest|my (?:\w+ )?(?:thing|type|style|taste|cup)|want)\b"
+_MISSED = (  # blames only where it is negated
+    r"\b(?:care[ds]?|stand|finish|sit through|impressed|keen|crazy about|special|memorable|worth|all that|biggest|"
+    r"my (?:\w+ )?(?:thing|type|style|taste|cup))\b|\bwant(?= (?:to|an?|another|any|the|that|this)\b|\W*$)"
 )
-_WORD = re.compile(rf"(?P<negated>{_NEGATION})?(?:(?P<bad>{_BAD})|(?P<good>{_GOOD})|(?P<wanted>{_WANTED}))")
-_KIND = re.compile(r"\b\w+s (?:like|such as|similar to)\W*$")  # "films like": the words before say how one feels
+_WORD = re.compile(rf"(?P<negated>{_NEGATION})?(?:(?P<bad>{_BAD})|(?P<good>{_GOOD})|(?P<missed>{_MISSED}))")
+_KIND = re.compile(  # "a film like": the words before say how one feels, unless "like" is a verb or a wish of its own
+    r"\b(?!(?:something|anything|more|i|we|you|they|d|also|really|would|do|to|just|much|still)\b)\w+"
+    r" (?:like|such as|similar to)\W*$"
+)
 _ALIKE = re.compile(
     r"(?:\b(?<!\bi )(?<!\breally )(?<!\balso )(?<!\bwe )(?<!\bwould )(?<!['’]d )like|similar to|such as|"
     r"along the lines of)\s*[\"'“]?(?:the )?$"
@@ -186,7 +192,7 @@ def _verdicts(clause: str) -> list[Feeling]:
     found: list[Feeling] = []
     for match in _WORD.finditer(clause):
         negated = match["negated"] is not None
-        if match["wanted"] is None:
+        if match["missed"] is None:
             found.append("liked" if negated == (match["bad"] is not None) else "disliked")
         elif negated:
             found.append("disliked")

@@ -16,10 +16,10 @@ from agent.settings import Settings
 from eval.cluster import on_cluster
 from eval.memory import Memory
 from eval.metrics import places
-from eval.replay_agent import agent_rankings
+from eval.replay_agent import agent_rankings, ranked_again
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import print_results, results
-from eval.replay_rows import Ranked, Ranker, learned_rows, listen, popularity_row, tool_rows
+from eval.replay_rows import WHOLE, Ranked, Ranker, learned_rows, listen, popularity_row, tool_rows
 from eval.report import write_report
 from eval.runs import Record, Run, file_hash
 from tools.catalog import Catalog
@@ -110,6 +110,8 @@ def replay_dialogue(
     ranked = {name: {turn.id: ranker(turn.id) for turn in turns} for name, ranker in rankers.items()}
     if agent is not None:
         ranked |= agent_rankings(agent, turns)
+    if agent is not None and WHOLE in rankers and agent.engine.plays("ranker"):
+        ranked[f"{WHOLE}, then ranker"] = {turn.id: ranked_again(agent, turn, ranked[WHOLE][turn.id]) for turn in turns}
     record: Record = {"fold": fold_of(turns[0].dialogue), "turns": []}
     heard = 0
     for number, turn in enumerate(turns):

@@ -6,6 +6,7 @@ from finetune.heard import Listener
 from finetune.lexicon import read_domain, words_for
 from tools.catalog import Catalog
 from tools.errors import UsherError
+from tools.where import parse_where
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_titles_with_the_feeling_towards_them(
     [
         ("a western", ["'Western' IN genres"]),
         ("horror or mystery", ["('Horror' IN genres OR 'Mystery' IN genres)"]),
-        ("nothing too old, no westerns please", ["year < 1970", "NOT ('Western' IN genres)"]),
+        ("no westerns please", ["NOT ('Western' IN genres)"]),
         ("a western from the 1960s", ["'Western' IN genres", "year BETWEEN 1960 AND 1969"]),
         ("something from the 90s", ["year BETWEEN 1990 AND 1999"]),
         ("a western, a western!", ["'Western' IN genres"]),
@@ -64,7 +65,8 @@ def test_a_title_is_read_for_nothing_else(listener: Listener) -> None:
 def test_every_condition_runs_on_the_catalog(listener: Listener, tiny_catalog: Catalog) -> None:
     for said in ("no westerns", "horror or mystery from the 1980s", "a recent comedy"):
         for condition in sql(listener, said):
-            assert 0 < len(tiny_catalog.select(condition)) < len(tiny_catalog)
+            where = parse_where(condition, tiny_catalog.manifest)
+            assert 0 < len(tiny_catalog.select(where.sql, where.parameters)) < len(tiny_catalog)
 
 
 def test_themes_and_names_are_what_is_left(listener: Listener) -> None:

@@ -13,6 +13,7 @@ from finetune.lexicon import read_domain, words_for
 from finetune.redial import TRAINING, _Wish, candidates, redial_examples, search
 from tools.catalog import Catalog
 from tools.errors import UsherError
+from tools.where import parse_where
 
 WESTERN = "'Western' IN genres"
 Talk = Sequence[tuple[str, str]]
@@ -37,9 +38,15 @@ def written(folder: Path, talks: Mapping[str, Talk]) -> Path:
     return file
 
 
-def rare(catalog: Catalog, where: str) -> str:
-    """The id of the least popular item that meets a condition: rows stand in the order of popularity."""
-    return str(catalog.ids[max(catalog.select(where))])
+def rows(catalog: Catalog, condition: str) -> list[int]:
+    """Of the items that meet a condition, most popular first: rows stand in the order of popularity."""
+    where = parse_where(condition, catalog.manifest)
+    return sorted(catalog.select(where.sql, where.parameters).tolist())
+
+
+def rare(catalog: Catalog, condition: str) -> str:
+    """The id of the least popular item that meets a condition."""
+    return str(catalog.ids[rows(catalog, condition)[-1]])
 
 
 def test_the_filter_that_finds_what_was_suggested_is_the_label(tiny_catalog: Catalog, tmp_path: Path) -> None:
@@ -49,7 +56,7 @@ def test_the_filter_that_finds_what_was_suggested_is_the_label(tiny_catalog: Cat
     assert found.id == f"{name}-1"
     assert found.message == "a western please"
     assert found.plan.text() == f"recommend | sql_filter {WESTERN}"
-    assert found.rank == len(tiny_catalog.select(WESTERN))  # the least popular one comes last
+    assert found.rank == len(rows(tiny_catalog, WESTERN))  # the least popular one comes last
     assert not found.session.exchanges
 
 
@@ -87,11 +94,11 @@ def test_years_after_titles_go_in_about_half_of_the_dialogues(tiny_catalog: Cata
 
 def test_no_plan_is_a_label_for_what_popularity_finds_as_well(tiny_catalog: Catalog) -> None:
     heard = Listener(tiny_catalog, words_for(tiny_catalog, [read_domain("films")])).hear("a western please")
-    (most, *_, least) = sorted(tiny_catalog.select(WESTERN))
+    westerns = rows(tiny_catalog, WESTERN)
     assert search(tiny_catalog, Session(), _Wish(), heard, [0]) is None  # the most popular item of all
-    found = search(tiny_catalog, Session(), _Wish(), heard, [int(most), int(least)])
+    found = search(tiny_catalog, Session(), _Wish(), heard, westerns[-2:])
     assert found is not None
-    assert found[0] == 1  # the best of what was suggested counts
+    assert found[0] == len(westerns) - 1  # the best of what was suggested counts
 
 
 def test_every_candidate_is_tried_once(tiny_catalog: Catalog) -> None:
