@@ -78,6 +78,10 @@ def _about(config: Mapping[str, Any], results: Mapping[str, Any]) -> str:
         if name in config
     }
     shown |= {name: results[name] for name in ("people", "turns", "dialogues") if name in results}
+    if "data" in results:
+        data = results["data"]
+        shown["removed"] = f"{data['gold_named_before_share']:.1%} of what was wanted, named before"
+        shown["bad lines"] = "; ".join([f"{data['bad_lines']} of {data['lines']:,}", *data["named"]])
     if "leaks" in results:
         shown["leaks"] = f"{len(results['leaks'])} hidden titles known to a user; {results['left_out']} people left out"
     rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in shown.items())
