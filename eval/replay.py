@@ -14,12 +14,13 @@ from agent.loop import Agent
 from agent.recorded import Turn, fold_of
 from agent.settings import Settings
 from eval.cluster import on_cluster
+from eval.learned import WHOLE, learned_rows
 from eval.memory import Memory
 from eval.metrics import places
 from eval.replay_agent import agent_rankings, ranked_again
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import print_results, results
-from eval.replay_rows import WHOLE, Ranked, Ranker, learned_rows, listen, popularity_row, tool_rows
+from eval.replay_rows import Ranked, Ranker, listen, popularity_row, tool_rows
 from eval.report import write_report
 from eval.runs import Record, Run, file_hash
 from tools.catalog import Catalog

@@ -1,37 +1,23 @@
-"""The rows of a replay that need no model: one tool each, all of them fused, and the learned fusion with its parts left
-out. Each ranks every item: what a row knows nothing of follows in the order of popularity.
+"""The rows of a replay that need no model and learn nothing: popularity, one tool each, and all of them fused. Each ranks
+every item: what a row knows nothing of follows in the order of popularity.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agent.pool import Pool, fuse
-from agent.recorded import FOLDS, Turn, fold_of
-from eval.fusion import Case, Fusion, fit, thinned
-from eval.memory import MEMORIES, Memory
-from eval.signals import FEATURES as SIGNALS
-from eval.signals import SEARCHES, Candidates, Listening, Matrix, Talk, features, hear, signal_of
+from agent.recorded import Turn, fold_of
+from eval.signals import SEARCHES, Candidates, Listening, Matrix, Talk, hear
 from tools.catalog import Catalog
 from tools.scorer import Query, Rows, Scores, top
 
 CUTS = (200, 50, 20)  # of a ranking, in the funnel
 BATCH = 256  # texts embedded at once
-WHOLE = "learned fusion"
-FEATURES = (*SIGNALS, *MEMORIES)
-# What a row of the learned fusion goes without.
-PARTS: Mapping[str, tuple[str, ...]] = {
-    "learned fusion without CF": ("liked", "named", "disliked"),
-    "learned fusion without text search": ("words", "meaning", "meaning_last", "asked", "leaning", "names"),
-    "learned fusion without neighbours": ("near", "near_last", "kinds", "shared", "era", "modern"),
-    "learned fusion without popularity": ("popular", "unled", "lately", "rating", "year", "new"),
-    "learned fusion without other dialogues": MEMORIES,
-}
 
 
 @dataclass(frozen=True)
@@ -94,84 +80,22 @@ def tool_rows(catalog: Catalog, heard: Mapping[str, Heard]) -> dict[str, Ranker]
         "popularity": lambda _: Ranked(np.arange(len(catalog), dtype=np.int64)),
         "BM25": partial(of_list, "words"),
         "dense": partial(of_list, "meaning"),
-        "EASE": lambda one: Ranked(_best_first(_folded_in(catalog, one.talk))),
+        "EASE": lambda one: Ranked(best_first(_folded_in(catalog, one.talk))),
         "fixed pipeline": fixed,
     }
-    return {name: _by_turn(catalog, heard, rank) for name, rank in ranked.items()}
+    return {name: by_turn(catalog, heard, rank) for name, rank in ranked.items()}
 
 
 def popularity_row(catalog: Catalog, turns: Iterable[Turn]) -> Ranker:
     """Popularity among the suggestions of other turns."""
     gold = [row for turn in turns for item_id in turn.gold if (row := catalog.row_of(item_id)) is not None]
-    rows = _best_first(np.bincount(gold, minlength=len(catalog)).astype(np.float32))
+    rows = best_first(np.bincount(gold, minlength=len(catalog)).astype(np.float32))
     return lambda _: Ranked(rows)
-
-
-def learned_rows(
-    catalog: Catalog, heard: Mapping[str, Heard], gold: Mapping[str, Sequence[str]], memory: Memory
-) -> dict[str, Ranker]:
-    """Popularity in other dialogues, and all tools under the learned fusion, whole and without each part.
-
-    Five folds by dialogue: whatever scores a turn has seen nothing of its fold. `gold` is by the ids of the turns.
-    """
-    popular = [Ranked(_best_first(memory.suggestions(fold))) for fold in range(FOLDS)]
-    ranked: dict[str, dict[str, Ranked]] = {part: {} for part in (WHOLE, *PARTS)}
-    for fold in tqdm(range(FOLDS), desc="folds", dynamic_ncols=True):
-        cases = _cases(catalog, heard.values(), gold, memory, fold)
-        fusions = {part: Partial.learned(cases, PARTS.get(part, ())) for part in ranked}
-        for one in heard.values():
-            if one.fold == fold:
-                rows, matrix = _features(one, memory, fold)
-                for part, fusion in fusions.items():
-                    ordered = rows[np.argsort(-fusion.score(matrix), kind="stable")]
-                    ranked[part][one.talk.id] = Ranked(ordered, {"candidates": rows} | cuts(ordered))
-    rankers = {"popularity in other dialogues": _by_turn(catalog, heard, lambda one: popular[one.fold])}
-    return rankers | {part: _by_turn(catalog, heard, lambda one, by=by: by[one.talk.id]) for part, by in ranked.items()}
-
-
-@dataclass(frozen=True)
-class Partial:
-    """A fusion of some of the FEATURES."""
-
-    kept: Sequence[int]
-    fusion: Fusion
-
-    @classmethod
-    def learned(cls, cases: Sequence[Case], left_out: Sequence[str]) -> Self:
-        """From cases with all features, without the signals left out."""
-        kept = [place for place, name in enumerate(FEATURES) if signal_of(name) not in left_out]
-        return cls(kept, fit([Case(case.features[:, kept], case.wanted) for case in cases]))
-
-    def score(self, matrix: Matrix) -> Matrix:
-        """Shape (candidates,), of features (candidates, FEATURES)."""
-        return self.fusion.score(matrix[:, self.kept])
 
 
 def cuts(rows: Rows) -> dict[str, Rows]:
     """The steps of a ranking that is cut ever shorter."""
     return {f"first {cut}": rows[:cut] for cut in CUTS}
-
-
-def _cases(
-    catalog: Catalog, heard: Iterable[Heard], gold: Mapping[str, Sequence[str]], memory: Memory, fold: int
-) -> list[Case]:
-    """What the turns of the other folds teach, seen without the fold."""
-    draw, cases = np.random.default_rng(fold), []
-    for one in heard:
-        if one.fold != fold:
-            wanted = [row for item_id in gold[one.talk.id] if (row := catalog.row_of(item_id)) is not None]
-            rows, matrix = _features(one, memory, fold)
-            if np.isin(rows, wanted).any():
-                cases.append(thinned(Case(matrix, np.isin(rows, wanted)), draw))
-    return cases
-
-
-def _features(one: Heard, memory: Memory, fold: int) -> tuple[Rows, Matrix]:
-    """The candidates of the tools and of the dialogues outside a fold, and their features (candidates, FEATURES)."""
-    held = one.candidates
-    remembered = memory.signals(one.talk, held, fold)[held.rows]
-    kept = held.brought() | (remembered[:, MEMORIES.index("suggested")] > 0)
-    return held.rows[kept], np.concatenate([features(held.matrix[kept]), remembered[kept]], axis=1)
 
 
 def _folded_in(catalog: Catalog, talk: Talk) -> Scores:
@@ -181,12 +105,12 @@ def _folded_in(catalog: Catalog, talk: Talk) -> Scores:
     return catalog.cf.score(Query(liked=talk.feeling("liked", "seen", "mentioned"), disliked=talk.feeling("disliked")))
 
 
-def _best_first(scores: Matrix) -> Rows:
+def best_first(scores: Matrix) -> Rows:
     """Every item with a score; ties in the order of popularity."""
     return top(scores, len(scores))
 
 
-def _by_turn(catalog: Catalog, heard: Mapping[str, Heard], rank: Callable[[Heard], Ranked]) -> Ranker:
+def by_turn(catalog: Catalog, heard: Mapping[str, Heard], rank: Callable[[Heard], Ranked]) -> Ranker:
     """A ranker from a function of one turn; what is left follows in the order of popularity."""
     return lambda turn_id: with_tail(rank(heard[turn_id]), len(catalog))
 

@@ -41,7 +41,6 @@ SIGNALS = (
     "kinds",  # cosine of its vocabulary values with those of the titles named
     "shared",  # how much of its free lists it shares with them
     "popular",  # log of the interactions
-    "unled",  # the same, where no title was named that could lead elsewhere
     "lately",  # log of the latest tenth of the interactions
     "rating",  # mean rating
     "year",  # decades before the catalog's newest item
@@ -108,11 +107,6 @@ def _without_titles(catalog: Catalog, text: str) -> str:
     for mention in reversed(find_mentions(catalog, text)):
         text = f"{text[: mention.start]} {text[mention.end :]}"
     return " ".join(text.split())
-
-
-def signal_of(feature: str) -> str:
-    """The signal that one of the FEATURES was made from."""
-    return feature.removesuffix(RANK)
 
 
 def features(matrix: Matrix) -> Matrix:
@@ -185,7 +179,6 @@ class Listening:
             "kinds": attributes.kinds(named),
             "shared": attributes.shared(named),
             "popular": popular,
-            "unled": np.zeros_like(popular) if named else popular,
             "lately": self._lately,
             "rating": self._ratings,
             "year": self._years - newest,
