@@ -5,6 +5,7 @@ Five folds by dialogue: whatever scores a turn (weights, counts, shared titles) 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -68,7 +69,11 @@ def learned_rows(
                     ordered = rows[np.argsort(-fusion.score(matrix), kind="stable")]
                     ranked[part][one.talk.id] = Ranked(ordered, {"candidates": rows} | cuts(ordered))
     rankers = {"popularity in other dialogues": by_turn(catalog, heard, lambda one: popular[one.fold])}
-    return rankers | {part: by_turn(catalog, heard, lambda one, by=by: by[one.talk.id]) for part, by in ranked.items()}
+    return rankers | {part: by_turn(catalog, heard, partial(_found, by)) for part, by in ranked.items()}
+
+
+def _found(by_id: Mapping[str, Ranked], one: Heard) -> Ranked:
+    return by_id[one.talk.id]
 
 
 @dataclass(frozen=True)

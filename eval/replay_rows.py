@@ -1,5 +1,6 @@
-"""The rows of a replay that need no model and learn nothing: popularity, one tool each, and all of them fused. Each ranks
-every item: what a row knows nothing of follows in the order of popularity.
+"""The rows of a replay that need no model and learn nothing: popularity, one tool each, and all of them fused.
+
+Each ranks every item: what a row knows nothing of follows in the order of popularity.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
