@@ -84,7 +84,7 @@ class Memory:
 
         def after(likeness: NDArray[np.float32], sharpness: float) -> Scores:
             near = turns * np.exp(sharpness * (likeness - 1.0))
-            return np.log(near @ self.answers / max(float(near.sum()), 1e-9) + FLOOR)
+            return np.asarray(np.log(near @ self.answers / max(float(near.sum()), 1e-9) + FLOOR))
 
         requests = self.requests @ held.request
         columns = [
@@ -104,7 +104,7 @@ class Memory:
     @cached_property
     def _lengths(self) -> NDArray[np.float64]:
         """The root of how many items came up in each dialogue, shape (D,)."""
-        return np.sqrt(np.maximum(np.asarray(self.named.sum(axis=1)).ravel(), 1.0))
+        return np.asarray(np.sqrt(np.maximum(np.asarray(self.named.sum(axis=1)).ravel(), 1.0)))
 
 
 def _rows(catalog: Catalog, ids: Sequence[str]) -> list[int]:

@@ -42,7 +42,7 @@ def test_halves_make_up_the_whole(tiny_catalog: Catalog, tmp_path: Path, capsys:
     file.write_text("\n".join(line(tiny_catalog, number) for number in range(5)), encoding="utf-8")
     counts = {}
     for half in ("first", "second", "all"):
-        run_feelings(file, tiny_catalog.folder, half, tmp_path / half)  # type: ignore[arg-type]
+        run_feelings(file, tiny_catalog.folder, half, tmp_path / half)
         counts[half] = json.loads((tmp_path / half / "results.json").read_text())["read"][0]["liked"]
     assert counts == {"first": 2, "second": 3, "all": 5}
     assert "the person, disliked" in capsys.readouterr().out
