@@ -101,6 +101,29 @@ def histories(catalog: Catalog, like_at: float = EASEConfig().like_at) -> list[H
     return people
 
 
+def rated(people: Sequence[History], items: int) -> csr_array:
+    """What people rated, shape (people, items)."""
+    rows = np.concatenate([person.rows for person in people])
+    given = np.concatenate([person.ratings for person in people])
+    lengths = np.cumsum([0, *(len(person.rows) for person in people)])
+    return csr_array((given, rows, lengths), shape=(len(people), items))
+
+
+def refitted(catalog: Catalog, people: Sequence[History]) -> Catalog:
+    """The catalog as it would be had none but these people come: CF and popularity are theirs. Its columns of counts
+    and means stay as they are.
+
+    Raises UsherError where nobody is left.
+    """
+    if not people:
+        raise UsherError(f"{catalog.folder}: too few people in the interactions to hold some of them out")
+    ratings = rated(people, len(catalog))
+    users = [person.user_id for person in people]
+    fitted = catalog.with_cf(EASE.fit(FitData((), ratings, users), EASEConfig()))
+    fitted.popularity = np.bincount(ratings.indices, minlength=len(catalog)).astype(np.float32)
+    return fitted
+
+
 def cases(catalog: Catalog, part: Part, seed: int, each: int, people: int | None = None) -> Iterator[Case]:
     """Cases of a part's people: a round of one a person, then the next, `each` times at most.
 
@@ -142,17 +165,11 @@ class _Maker:
     """Makes cases with tools that know `others` only."""
 
     def __init__(self, catalog: Catalog, items: Sequence[Item], others: Sequence[History], everyone: int) -> None:
-        if not others:
-            raise UsherError(f"{catalog.folder}: too few people in the interactions to hold some of them out")
-        rows = np.concatenate([person.rows for person in others])
-        given = np.concatenate([person.ratings for person in others])
-        lengths = np.cumsum([0, *(len(person.rows) for person in others)])
-        ratings = csr_array((given, rows, lengths), shape=(len(others), len(catalog)))
-        users = [person.user_id for person in others]
         self._items = items
-        self._catalog = catalog.with_cf(EASE.fit(FitData((), ratings, users), EASEConfig()))
-        counts = np.bincount(rows, minlength=len(catalog)).astype(np.float64)
-        sums = np.bincount(rows, given, minlength=len(catalog))
+        self._catalog = refitted(catalog, others)
+        ratings = rated(others, len(catalog))
+        counts = self._catalog.popularity.astype(np.float64)
+        sums = np.bincount(ratings.indices, ratings.data, minlength=len(catalog))
         self._means = np.divide(sums, counts, out=np.full(len(catalog), np.nan), where=counts > 0)
         self._counts: Scores = np.round(counts * everyone / len(others)).astype(np.float32)  # as the whole catalog's
         self._years = _years(catalog)

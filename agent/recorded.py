@@ -2,7 +2,7 @@
 
 `{"id", "messages": [{"role", "content"}], "mentioned": [item_id], "gold": [item_id]}`: what was said up to the turn,
 the items named by then, and those the other side suggested next. An id is the dialogue's, a dash, and the number of
-the turn.
+the turn. A line may have `labels`: what the person said afterwards of the items.
 """
 
 import gzip
@@ -27,6 +27,15 @@ class Said(BaseModel):
     content: str
 
 
+class Labels(BaseModel):
+    """What the person said of items when the dialogue was over. No recommender may read it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    liked: tuple[str, ...] = ()
+    disliked: tuple[str, ...] = ()
+
+
 class Turn(BaseModel):
     """One line; other fields than these are left alone."""
 
@@ -36,6 +45,7 @@ class Turn(BaseModel):
     messages: Annotated[tuple[Said, ...], Field(min_length=1)]
     mentioned: tuple[str, ...] = ()
     gold: tuple[str, ...]
+    labels: Labels = Labels()
 
     @property
     def dialogue(self) -> str:

@@ -1,7 +1,7 @@
-"""`usher eval`: replay, simulate, planner, ranker, writer, cf, requests, bench, fuzz."""
+"""`usher eval`: replay, simulate, feelings, planner, ranker, writer, cf, requests, bench, fuzz."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -73,6 +73,7 @@ def replay(
     limit: Annotated[int | None, typer.Option(min=1, help="Dialogues at most, from all over the file.")] = None,
     bad_lines: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of bad lines that is let pass.")] = 0.01,
     jobs: Annotated[int, typer.Option(min=1, help="Dialogues at once.")] = 1,
+    ray: Annotated[str, typer.Option(help="Address of a Ray cluster to fan out over, auto for the one here.")] = "",
 ) -> None:
     """Replay recorded dialogues: how high each row ranks what was suggested next."""
     from eval.replay import GROUPS, Asked, run_replay
@@ -80,7 +81,7 @@ def replay(
     if unknown := [name for name in rows or [] if name not in GROUPS]:
         raise typer.BadParameter(f"{unknown[0]}: is none of {', '.join(GROUPS)}", param_hint="--rows")
     groups = tuple(group for group in GROUPS if not rows or group in rows)
-    run_replay(Asked(data, catalog, out, groups, train, limit, bad_lines, jobs))
+    run_replay(Asked(data, catalog, out, groups, train, limit, bad_lines, jobs, ray))
 
 
 @cli.command()
@@ -114,6 +115,19 @@ def simulate(
             raise typer.BadParameter(f"{unknown[0]}: is neither a URL nor one of {', '.join(known)}", param_hint=option)
     rows, users = tuple(dict.fromkeys(row or MODEL_FREE)), tuple(dict.fromkeys(user or (AGENDA,)))
     run_simulate(Asked(catalog, out, rows, users, reference, people, seed, jobs, ray))
+
+
+@cli.command()
+def feelings(
+    data: Annotated[Path, typer.Option(help="Recorded dialogues with labels, gzipped or not.")],
+    catalog: Annotated[Path, typer.Option(help="Folder of a built catalog.", envvar="USHER_CATALOG")] = Path("catalog"),
+    half: Annotated[Literal["all", "first", "second"], typer.Option(help="Of the file's dialogues.")] = "all",
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/feelings"),
+) -> None:
+    """Count how often the feeling towards a title is read as the person said afterwards."""
+    from eval.feelings import run_feelings
+
+    run_feelings(data, catalog, half, out)
 
 
 @cli.command()

@@ -6,18 +6,16 @@ Every node needs this package and the catalog at the same path; records come bac
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from eval.runs import Record
 from tools.errors import UsherError
 
-if TYPE_CHECKING:
-    from eval.simulate import Asked, Task
-
 
 @contextmanager
-def on_cluster(asked: "Asked") -> "Iterator[Callable[[Task], Record]]":
-    """A function that plays a task on whichever of `asked.jobs` workers is free; for as many threads at once.
+def on_cluster(address: str, jobs: int, player: type[Any], asked: Any) -> Iterator[Callable[[Any], Record]]:
+    """A function that gives a task to whichever of `jobs` workers is free; for as many threads at once. Each worker
+    opens `player(asked)` and answers with its `dialogue(task)`.
 
     Raises UsherError when Ray is not installed, when no cluster answers at the address, or for what a worker refuses.
     """
@@ -26,19 +24,17 @@ def on_cluster(asked: "Asked") -> "Iterator[Callable[[Task], Record]]":
         from ray.exceptions import RayTaskError
     except ModuleNotFoundError as error:
         raise UsherError("--ray: Ray is not installed; run: pip install 'usher-recommender[ray]'") from error
-    from eval.simulate import Simulation
-
     try:
-        ray.init(address=asked.ray, log_to_driver=False)
+        ray.init(address=address, log_to_driver=False)
     except (ConnectionError, ValueError) as error:
-        raise UsherError(f"--ray: no cluster at {asked.ray} ({str(error).splitlines()[0]})") from error
+        raise UsherError(f"--ray: no cluster at {address} ({str(error).splitlines()[0]})") from error
     try:
-        worker = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(Simulation)
+        worker = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(player)
         free: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(asked.jobs):
+        for _ in range(jobs):
             free.put(worker.remote(asked))
 
-        def play(task: "Task") -> Record:
+        def play(task: Any) -> Record:
             mine = free.get()
             try:
                 record: Record = ray.get(mine.dialogue.remote(task))

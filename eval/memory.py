@@ -6,23 +6,28 @@ fold and the dialogue that are left out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 from agent.recorded import Turn, fold_of
-from eval.signals import Matrix, Talk
+from eval.signals import Candidates, Matrix, Talk
 from tools.catalog import Catalog
+from tools.scorer import Scores
 
 MEMORIES = (
     "suggested",  # log of the dialogues in which the item was suggested
-    "named",  # log of those in which it came up at all
+    "came up",  # log of those in which it came up at all
     "together",  # dialogues that share titles with this one and in which it came up
     "alike",  # log share of suggestions after requests near in meaning
+    "closest",  # the same, the nearest requests alone
+    "kin",  # log share of suggestions to those whose titles are near in meaning to this one's
 )
-SHARPNESS = 8.0  # of the softmax over the cosine of requests: how much the nearest count for
+# Of the softmax over the cosine with other turns: how much the nearest count for.
+ALIKE, CLOSEST, KIN = 8.0, 20.0, 12.0
 FLOOR = 1e-4  # share of suggestions taken for granted of every item
 
 
@@ -36,11 +41,14 @@ class Memory:
     named: csr_array  # (D, N), 1 where it was suggested or named
     owner: NDArray[np.int64]  # (T,), the dialogue of each turn
     requests: NDArray[np.float32]  # (T, dimensions), unit vectors of what was said
+    tastes: NDArray[np.float32]  # (T, dimensions), unit vectors of the titles named, zeros without any
     answers: csr_array  # (T, N), 1 where an item was suggested in the turn
 
     @classmethod
-    def of(cls, catalog: Catalog, turns: Sequence[Turn], requests: NDArray[np.float32]) -> Self:
-        """`requests` are the unit vectors of what was said by each turn, shape (turns, dimensions)."""
+    def of(
+        cls, catalog: Catalog, turns: Sequence[Turn], requests: NDArray[np.float32], tastes: NDArray[np.float32]
+    ) -> Self:
+        """`requests` and `tastes` are those of each turn's candidates, shape (turns, dimensions)."""
         dialogues = {name: place for place, name in enumerate(dict.fromkeys(turn.dialogue for turn in turns))}
         owner = np.array([dialogues[turn.dialogue] for turn in turns], dtype=np.int64)
         gold = [_rows(catalog, turn.gold) for turn in turns]
@@ -53,26 +61,50 @@ class Memory:
             named=_incidence(owner, named, shape),
             owner=owner,
             requests=requests,
+            tastes=tastes,
             answers=_incidence(np.arange(len(turns)), gold, (len(turns), len(catalog))),
         )
 
-    def signals(self, talk: Talk, request: NDArray[np.float32], fold: int) -> Matrix:
-        """MEMORIES for every item, shape (items, MEMORIES), from the dialogues of other folds than `fold`; this
-        dialogue is left out too. `request` is the unit vector of what was said.
+    def suggestions(self, fold: int) -> Scores:
+        """In how many dialogues of other folds than `fold` each item was suggested, shape (items,)."""
+        return np.asarray((self.folds != fold).astype(np.float32) @ self.suggested, dtype=np.float32)
+
+    def signals(self, talk: Talk, held: Candidates, fold: int) -> Matrix:
+        """MEMORIES for every item, shape (items, MEMORIES), from the dialogues of other folds than `fold`; the talk's
+        own dialogue is left out too.
         """
         kept = (self.folds != fold).astype(np.float32)
         if talk.dialogue in self.dialogues:
             kept[self.dialogues[talk.dialogue]] = 0.0
         suggested, named = kept @ self.suggested, kept @ self.named
-        rows = [stance.row for stance in talk.stances if stance.feeling != "disliked"]
+        rows = talk.wanted
         telling = 1 / np.log(2 + named[rows])  # a title that comes up everywhere says little
-        size = np.maximum(np.asarray(self.named.sum(axis=1)).ravel(), 1.0)
-        shared = kept * (self.named[:, rows] @ telling) / np.sqrt(size) if rows else np.zeros_like(kept)
-        near = kept[self.owner] * np.exp(SHARPNESS * (self.requests @ request - 1.0))
-        alike = near @ self.answers / max(float(near.sum()), 1e-9)
-        return np.stack(
-            [np.log1p(suggested), np.log1p(named), shared @ self.named, np.log(alike + FLOOR)], axis=1
-        ).astype(np.float32)
+        shared = kept * (self._by_item[:, rows] @ telling) / self._lengths if rows else np.zeros_like(kept)
+        turns = kept[self.owner]
+
+        def after(likeness: NDArray[np.float32], sharpness: float) -> Scores:
+            near = turns * np.exp(sharpness * (likeness - 1.0))
+            return np.asarray(np.log(near @ self.answers / max(float(near.sum()), 1e-9) + FLOOR))
+
+        requests = self.requests @ held.request
+        columns = [
+            np.log1p(suggested),
+            np.log1p(named),
+            shared @ self.named,
+            after(requests, ALIKE),
+            after(requests, CLOSEST),
+            after(self.tastes @ held.taste, KIN),
+        ]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    @cached_property
+    def _by_item(self) -> csc_array:
+        return self.named.tocsc()
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.float64]:
+        """The root of how many items came up in each dialogue, shape (D,)."""
+        return np.asarray(np.sqrt(np.maximum(np.asarray(self.named.sum(axis=1)).ravel(), 1.0)))
 
 
 def _rows(catalog: Catalog, ids: Sequence[str]) -> list[int]:

@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agent.histories import History, histories, part_of
+from agent.histories import History, histories, part_of, refitted
 from agent.messages import UserKind
 from eval.leaks import Titles
 from tools.catalog import Catalog, Item
-from tools.cf_recommend import EASE, EASEConfig
 from tools.errors import UsherError
-from tools.scorer import FitData, Scores
 
 KINDS: tuple[UserKind, ...] = ("knows", "vague", "changes mind", "contrary", "terse")
 TASTES: dict[UserKind, int] = {"knows": 3, "vague": 2, "changes mind": 2, "contrary": 2, "terse": 2}
@@ -98,20 +96,7 @@ def without(catalog: Catalog) -> Catalog:
 
     Its columns of counts and means still hold everyone. Raises UsherError where too few people are left.
     """
-    others = [person for person in histories(catalog) if part_of(person.user_id) != "test"]
-    if not others:
-        raise UsherError(f"{catalog.folder}: too few people in the interactions to hold some of them out")
-    from scipy.sparse import csr_array
-
-    rows = np.concatenate([person.rows for person in others])
-    given = np.concatenate([person.ratings for person in others])
-    lengths = np.cumsum([0, *(len(person.rows) for person in others)])
-    ratings = csr_array((given, rows, lengths), shape=(len(others), len(catalog)))
-    cf = EASE.fit(FitData((), ratings, [person.user_id for person in others]), EASEConfig())
-    held_out = catalog.with_cf(cf)
-    popularity: Scores = np.bincount(rows, minlength=len(catalog)).astype(np.float32)
-    held_out.popularity = popularity
-    return held_out
+    return refitted(catalog, [person for person in histories(catalog) if part_of(person.user_id) != "test"])
 
 
 def people(catalog: Catalog, count: int, seed: int) -> list[Person]:

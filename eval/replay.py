@@ -1,9 +1,10 @@
 """`usher eval replay`: recorded dialogues, and how high each row ranks what was suggested next and not yet named."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +13,15 @@ import numpy as np
 from agent.loop import Agent
 from agent.recorded import Turn, fold_of
 from agent.settings import Settings
+from eval.cluster import on_cluster
+from eval.learned import WHOLE, learned_rows
 from eval.memory import Memory
 from eval.metrics import places
-from eval.replay_agent import agent_rankings
+from eval.replay_agent import agent_rankings, ranked_again
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import print_results, results
-from eval.replay_rows import Ranked, Ranker, learned_rows, listen, popularity_row, tool_rows
+from eval.replay_rows import Ranked, Ranker, listen, popularity_row, tool_rows
+from eval.report import write_report
 from eval.runs import Record, Run, file_hash
 from tools.catalog import Catalog
 
@@ -38,6 +42,41 @@ class Asked:
     limit: int | None = None
     bad_lines: float = 0.01
     jobs: int = 1
+    ray: str = ""
+
+
+@dataclass
+class Replaying:
+    """What dialogues are replayed with, opened once in each process; the rows without a model when first wanted.
+
+    Raises UsherError for data that cannot be used, CatalogError, and EngineError.
+    """
+
+    asked: Asked
+    catalog: Catalog = field(init=False)
+    replay: Replay = field(init=False)
+    dialogues: dict[str, list[Turn]] = field(init=False)
+    agent: Agent | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = Settings(catalog=self.asked.catalog, shown=20)
+        self.catalog = Catalog.open(settings.catalog)
+        self.replay = read_replay(self.asked.data, frozenset(map(str, self.catalog.ids)), self.asked.bad_lines)
+        self.dialogues = _limited(self.replay.dialogues(), self.asked.limit)
+        self.agent = Agent.open(settings) if "agent" in self.asked.groups else None
+
+    def dialogue(self, name: str) -> Record:
+        return replay_dialogue(self.catalog, self.replay, self.rankers, self.agent, self.dialogues[name])
+
+    @cached_property
+    def rankers(self) -> dict[str, Ranker]:
+        """The rows that need no model."""
+        return _rankers(self.asked, self.catalog, self.replay, self.dialogues)
+
+    def close(self) -> None:
+        if self.agent is not None:
+            self.agent.close()
+        self.catalog.close()
 
 
 def run_replay(asked: Asked) -> None:
@@ -45,21 +84,23 @@ def run_replay(asked: Asked) -> None:
 
     Raises UsherError for data or a folder that cannot be used, CatalogError, and EngineError.
     """
-    settings = Settings(catalog=asked.catalog, shown=20)
-    with Catalog.open(settings.catalog) as catalog:
-        known = frozenset(map(str, catalog.ids))
-        replay = read_replay(asked.data, known, asked.bad_lines)
-        dialogues = _limited(replay.dialogues(), asked.limit)
-        agent = Agent.open(settings) if "agent" in asked.groups else None
-        try:
-            run = Run.open(asked.out, _config(asked, catalog, agent))
-            task = partial(replay_dialogue, catalog, replay, _rankers(asked, catalog, replay, dialogues), agent)
-            records = list(run.map(task, dialogues, asked.jobs, "dialogues"))
-        finally:
-            if agent is not None:
-                agent.close()
-    figures = {"date": date.today().isoformat(), "data": replay.json(), **results(records)}
+    replaying = Replaying(asked)
+    try:
+        run = Run.open(asked.out, _config(asked, replaying.catalog, replaying.agent))
+        tasks = {name: name for name in replaying.dialogues}
+        if not asked.ray and tasks.keys() - run.done().keys():
+            _ = replaying.rankers  # before any thread asks for them
+        with (
+            on_cluster(asked.ray, asked.jobs, Replaying, asked)
+            if asked.ray
+            else nullcontext(replaying.dialogue) as play
+        ):
+            records = list(run.map(play, tasks, asked.jobs, "dialogues"))
+    finally:
+        replaying.close()
+    figures = {"date": date.today().isoformat(), "data": replaying.replay.json(), **results(records)}
     run.finish(figures)
+    write_report(run.folder)
     print_results(run.config, figures)
 
 
@@ -70,20 +111,30 @@ def replay_dialogue(
     ranked = {name: {turn.id: ranker(turn.id) for turn in turns} for name, ranker in rankers.items()}
     if agent is not None:
         ranked |= agent_rankings(agent, turns)
+    if agent is not None and WHOLE in rankers and agent.engine.plays("ranker"):
+        ranked[f"{WHOLE}, then ranker"] = {turn.id: ranked_again(agent, turn, ranked[WHOLE][turn.id]) for turn in turns}
     record: Record = {"fold": fold_of(turns[0].dialogue), "turns": []}
+    heard = 0
     for number, turn in enumerate(turns):
         gold = replay.gold(turn)
         if gold:
+            said = [f"{one.role}: {one.content}" for one in turn.messages[heard:]]
+            heard = len(turn.messages)
             held = [row for item in gold if (row := catalog.row_of(item)) is not None]
             rows = {name: _judged(catalog, turn, gold, by_turn[turn.id]) for name, by_turn in ranked.items()}
             record["turns"].append(
                 {
                     "id": turn.id,
+                    "said": said,
                     "first": number == 0,
                     "named": len(set(turn.mentioned)),
                     "gold": list(gold),
                     "gold_popularity": float(catalog.popularity[held].mean()) if held else 0.0,
                     "rows": rows,
+                    "titles": {
+                        item: catalog.title(item)
+                        for item in sorted({*gold}.union(*(row["top"] for row in rows.values())))
+                    },
                 }
             )
     return record
@@ -117,7 +168,9 @@ def _rankers(
     if "tools" in asked.groups:
         rankers |= tool_rows(catalog, heard)
     if "learned" in asked.groups:
-        memory = Memory.of(catalog, turns, np.stack([heard[turn.id].candidates.request for turn in turns]))
+        held = [heard[turn.id].candidates for turn in turns]
+        requests, tastes = np.stack([one.request for one in held]), np.stack([one.taste for one in held])
+        memory = Memory.of(catalog, turns, requests, tastes)
         rankers |= learned_rows(catalog, heard, {turn.id: replay.gold(turn) for turn in turns}, memory)
     return rankers
 

@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agent.events import Planned, Shown
+from agent.evidence import gather
 from agent.llm import Engine, Request, Role
 from agent.loop import Agent, run_turn
 from agent.memory import Exchange, Profile, Session
+from agent.messages import LETTERS
 from agent.plan import Call, Plan
-from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
+from agent.pool import RRF_K, Pool, excluded_rows, fuse, named_titles, run_calls
+from agent.rank import combine, letter_scores
 from agent.recorded import Turn, exchanges
 from agent.stance import stances
 from eval.replay_rows import Ranked, cuts, with_tail
@@ -94,6 +97,19 @@ def _rows(agent: Agent, session: Session, text: str, plan: Plan, picks: Rows, tu
         again(name, Session(session.exchanges, profile), plan.model_copy(update={"calls": calls}))
     again("agent without planner", Session(session.exchanges), fixed_plan(catalog, turn))
     return rows
+
+
+def ranked_again(agent: Agent, turn: Turn, ranked: Ranked) -> Ranked:
+    """A ranking whose first items the ranker orders anew, as it does the fused list in a turn."""
+    found = stances(agent.catalog, [(one.role, one.content) for one in turn.messages])
+    liked = agent.catalog.items([stance.row for stance in found if stance.feeling == "liked"])
+    wish = next((one.content for one in reversed(turn.messages) if one.role == "user"), "")
+    first = ranked.rows[: len(LETTERS)]
+    fused = 1.0 / (RRF_K + 1 + np.arange(len(first), dtype=np.float32))
+    picks = gather(agent.catalog, first.tolist(), fused.tolist(), [])
+    letters = letter_scores(agent.engine, agent.catalog.manifest.noun, wish, picks, liked)
+    again = first[np.argsort(-combine(fused, letters), kind="stable")]
+    return Ranked(np.concatenate([again, ranked.rows[len(first) :]]), {**ranked.steps, "ranked": again})
 
 
 def fixed_plan(catalog: Catalog, turn: Turn) -> Plan:

@@ -1,5 +1,6 @@
 """Figures of a replay from its records: rows with intervals over dialogues, slices, funnel, paired differences."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from eval.runs import Record
 from eval.stats import estimates, paired_difference
 
 PAIRED = ("R@10", "R@20", "nDCG@10")
+MADE = re.compile(" without |, then ")
 UNTRAINED = (3, 4)  # folds whose dialogues no adapter of the agent may have been trained on
 Floats = NDArray[np.float64]
 Turn = dict[str, Any]
@@ -92,9 +94,9 @@ def _funnel(judged: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _differences(scored: Mapping[str, Floats], dialogue: NDArray[np.int64]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each row less the row it is a part of ("agent without CF" less "agent"), or else less popularity."""
+    """Each row less the row it is made from ("agent without CF" less "agent"), or else less popularity."""
     for name, values in scored.items():
-        whole = name.split(" without ")[0]
+        whole = MADE.split(name)[0]
         against = whole if whole != name else "popularity"
         if against != name and against in scored:
             first, tries = _sums(values, dialogue)

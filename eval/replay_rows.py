@@ -1,5 +1,6 @@
-"""The rows of a replay that need no model: one tool each, all of them fused, and the learned fusion with its parts left
-out. Each ranks every item: what a row knows nothing of follows in the order of popularity.
+"""The rows of a replay that need no model and learn nothing: popularity, one tool each, and all of them fused.
+
+Each ranks every item: what a row knows nothing of follows in the order of popularity.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,27 +8,17 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agent.pool import Pool, fuse
-from agent.recorded import FOLDS, Turn, fold_of
-from eval.fusion import Case, Fusion, fit, thinned
-from eval.memory import MEMORIES, Memory
-from eval.signals import FEATURES as SIGNALS
-from eval.signals import RANK, SEARCHES, Candidates, Listening, Matrix, Talk, features, hear
+from agent.recorded import Turn, fold_of
+from eval.signals import SEARCHES, Candidates, Listening, Matrix, Talk, hear
 from tools.catalog import Catalog
 from tools.scorer import Query, Rows, Scores, top
 
 CUTS = (200, 50, 20)  # of a ranking, in the funnel
-FEATURES = (*SIGNALS, *MEMORIES)
-# What a row of the learned fusion goes without.
-PARTS: Mapping[str, tuple[str, ...]] = {
-    "learned fusion without CF": ("liked", "named", "disliked"),
-    "learned fusion without text search": ("words", "meaning", "meaning_last", "asked", "leaning", "names"),
-    "learned fusion without neighbours": ("near", "kinds", "era", "modern"),
-    "learned fusion without popularity": ("popular", "unled", "lately", "rating", "year", "new"),
-    "learned fusion without other dialogues": MEMORIES,
-}
+BATCH = 256  # texts embedded at once
 
 
 @dataclass(frozen=True)
@@ -57,11 +48,21 @@ def listen(catalog: Catalog, turns: Sequence[Turn]) -> dict[str, Heard]:
     """What the tools say of each turn, by its id, and of all that was ever suggested: other dialogues may bring it."""
     suggested = {row for turn in turns for item_id in turn.gold if (row := catalog.row_of(item_id)) is not None}
     besides, listening = np.array(sorted(suggested), dtype=np.int64), Listening(catalog)
-    heard = {}
-    for turn in tqdm(turns, desc="signals", dynamic_ncols=True):
-        talk = hear(catalog, turn)
-        heard[turn.id] = Heard(talk, listening.candidates(talk, besides))
-    return heard
+    talks = [hear(catalog, turn) for turn in tqdm(turns, desc="titles", dynamic_ncols=True)]
+    vectors = _embedded(catalog, sorted({text for talk in talks for text in (talk.said, talk.last)}, key=len))
+    return {
+        talk.id: Heard(talk, listening.candidates(talk, vectors[talk.said], vectors[talk.last], besides))
+        for talk in tqdm(talks, desc="signals", dynamic_ncols=True)
+    }
+
+
+def _embedded(catalog: Catalog, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Unit vectors of texts; many at once are several times as fast as one by one."""
+    found: dict[str, NDArray[np.float32]] = {}
+    for start in tqdm(range(0, len(texts), BATCH), desc="vectors", dynamic_ncols=True):
+        batch = list(texts[start : start + BATCH])
+        found |= zip(batch, catalog.dense.embed(batch), strict=True)
+    return found
 
 
 def tool_rows(catalog: Catalog, heard: Mapping[str, Heard]) -> dict[str, Ranker]:
@@ -80,70 +81,22 @@ def tool_rows(catalog: Catalog, heard: Mapping[str, Heard]) -> dict[str, Ranker]
         "popularity": lambda _: Ranked(np.arange(len(catalog), dtype=np.int64)),
         "BM25": partial(of_list, "words"),
         "dense": partial(of_list, "meaning"),
-        "EASE": lambda one: Ranked(_best_first(_folded_in(catalog, one.talk))),
+        "EASE": lambda one: Ranked(best_first(_folded_in(catalog, one.talk))),
         "fixed pipeline": fixed,
     }
-    return {name: _by_turn(catalog, heard, rank) for name, rank in ranked.items()}
+    return {name: by_turn(catalog, heard, rank) for name, rank in ranked.items()}
 
 
 def popularity_row(catalog: Catalog, turns: Iterable[Turn]) -> Ranker:
     """Popularity among the suggestions of other turns."""
     gold = [row for turn in turns for item_id in turn.gold if (row := catalog.row_of(item_id)) is not None]
-    rows = _best_first(np.bincount(gold, minlength=len(catalog)).astype(np.float32))
+    rows = best_first(np.bincount(gold, minlength=len(catalog)).astype(np.float32))
     return lambda _: Ranked(rows)
-
-
-def learned_rows(
-    catalog: Catalog, heard: Mapping[str, Heard], gold: Mapping[str, Sequence[str]], memory: Memory
-) -> dict[str, Ranker]:
-    """Popularity in other dialogues, and all tools under the learned fusion, whole and without each part.
-
-    Five folds by dialogue: whatever scores a turn has seen nothing of its fold. `gold` is by the ids of the turns.
-    """
-    cases = [_cases(catalog, heard.values(), gold, memory, fold) for fold in range(FOLDS)]
-
-    def popular(one: Heard) -> Ranked:
-        return Ranked(_best_first(memory.signals(one.talk, one.candidates.request, one.fold)[:, 0]))
-
-    def learned(fusions: Sequence[Fusion], kept: Sequence[int], one: Heard) -> Ranked:
-        rows, matrix = _features(one, memory, one.fold)
-        ranked = rows[np.argsort(-fusions[one.fold].score(matrix[:, kept]), kind="stable")]
-        return Ranked(ranked, {"candidates": rows} | cuts(ranked))
-
-    rows = {"popularity in other dialogues": _by_turn(catalog, heard, popular)}
-    bar = tqdm({"learned fusion": (), **PARTS}.items(), desc="fusions", dynamic_ncols=True)
-    for part, left_out in bar:
-        kept = [place for place, name in enumerate(FEATURES) if name.removesuffix(RANK) not in left_out]
-        fusions = [fit([Case(case.features[:, kept], case.wanted) for case in cases[fold]]) for fold in range(FOLDS)]
-        rows[part] = _by_turn(catalog, heard, partial(learned, fusions, kept))
-    return rows
 
 
 def cuts(rows: Rows) -> dict[str, Rows]:
     """The steps of a ranking that is cut ever shorter."""
     return {f"first {cut}": rows[:cut] for cut in CUTS}
-
-
-def _cases(
-    catalog: Catalog, heard: Iterable[Heard], gold: Mapping[str, Sequence[str]], memory: Memory, fold: int
-) -> list[Case]:
-    """What the turns of the other folds teach, seen without the fold."""
-    draw, cases = np.random.default_rng(fold), []
-    for one in heard:
-        if one.fold != fold:
-            wanted = [row for item_id in gold[one.talk.id] if (row := catalog.row_of(item_id)) is not None]
-            rows, matrix = _features(one, memory, fold)
-            if np.isin(rows, wanted).any():
-                cases.append(thinned(Case(matrix, np.isin(rows, wanted)), draw))
-    return cases
-
-
-def _features(one: Heard, memory: Memory, fold: int) -> tuple[Rows, Matrix]:
-    """The candidates of the tools and of the dialogues outside a fold, and their features (candidates, FEATURES)."""
-    held = one.candidates
-    remembered = memory.signals(one.talk, held.request, fold)[held.rows]
-    kept = held.brought() | (remembered[:, MEMORIES.index("suggested")] > 0)
-    return held.rows[kept], np.concatenate([features(held.matrix[kept]), remembered[kept]], axis=1)
 
 
 def _folded_in(catalog: Catalog, talk: Talk) -> Scores:
@@ -153,12 +106,12 @@ def _folded_in(catalog: Catalog, talk: Talk) -> Scores:
     return catalog.cf.score(Query(liked=talk.feeling("liked", "seen", "mentioned"), disliked=talk.feeling("disliked")))
 
 
-def _best_first(scores: Matrix) -> Rows:
+def best_first(scores: Matrix) -> Rows:
     """Every item with a score; ties in the order of popularity."""
     return top(scores, len(scores))
 
 
-def _by_turn(catalog: Catalog, heard: Mapping[str, Heard], rank: Callable[[Heard], Ranked]) -> Ranker:
+def by_turn(catalog: Catalog, heard: Mapping[str, Heard], rank: Callable[[Heard], Ranked]) -> Ranker:
     """A ranker from a function of one turn; what is left follows in the order of popularity."""
     return lambda turn_id: with_tail(rank(heard[turn_id]), len(catalog))
 

@@ -18,6 +18,7 @@ from tools.errors import UsherError
 
 MOST = 1000  # dialogues that the browser holds, evenly from all of them
 REPLY = 700  # characters of a reply that it shows
+FIRST = 5  # items of a replayed ranking that it shows
 LOWER_IS_BETTER = frozenset({"turns to success", "violations", "repeats", "outside", "unsupported", "replaced", "left",
                              "asked", "tokens", "seconds"})  # fmt: skip
 NO_ORDER = frozenset({"popularity lift", "took", "dialogues"})
@@ -77,6 +78,10 @@ def _about(config: Mapping[str, Any], results: Mapping[str, Any]) -> str:
         if name in config
     }
     shown |= {name: results[name] for name in ("people", "turns", "dialogues") if name in results}
+    if "data" in results:
+        data = results["data"]
+        shown["removed"] = f"{data['gold_named_before_share']:.1%} of what was wanted, named before"
+        shown["bad lines"] = "; ".join([f"{data['bad_lines']} of {data['lines']:,}", *data["named"]])
     if "leaks" in results:
         shown["leaks"] = f"{len(results['leaks'])} hidden titles known to a user; {results['left_out']} people left out"
     rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in shown.items())
@@ -213,17 +218,19 @@ def _browsed(record: Record) -> dict[str, Any]:
     if "turns" not in record:
         about = [f"{name}: {value}" for name, value in record.items() if name not in ("id", "people")]
         return {"id": record["id"], "row": record["id"], "kind": "", "about": about, "turns": []}
-    turns = [
-        {
-            "said": f"{turn['id']}, {row}",
-            "items": [{"text": str(item), "mark": "goal" if item in turn["gold"] else ""} for item in found["top"]],
-            "notes": [],
-        }
-        for turn in record["turns"]
-        for row, found in turn["rows"].items()
-    ]
-    about = [f"{turn['id']}: wanted {', '.join(turn['gold'])}" for turn in record["turns"]]
-    return {"id": record["id"], "row": "all rows", "kind": f"fold {record['fold']}", "about": about, "turns": turns}
+    turns = [part for turn in record["turns"] for part in _browsed_ranking(turn)]
+    return {"id": record["id"], "row": "all rows", "kind": f"fold {record['fold']}", "about": [], "turns": turns}
+
+
+def _browsed_ranking(turn: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What was said before a replayed turn with what was wanted, and the first items of each row."""
+    names = turn["titles"]
+    wanted = [{"text": names[item] or f"{item}, not in the catalog", "mark": "goal"} for item in turn["gold"]]
+    yield {"said": " | ".join(turn["said"]), "plan": f"{turn['id']}: wanted", "items": wanted, "notes": []}
+    for row, found in turn["rows"].items():
+        top = found["top"][:FIRST]
+        items = [{"text": names[item], "mark": "goal" if item in turn["gold"] else ""} for item in top]
+        yield {"said": "", "plan": row, "items": items, "notes": []}
 
 
 def _browsed_turn(turn: Mapping[str, Any]) -> dict[str, Any]:

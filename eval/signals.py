@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 
 from agent.recorded import Turn
 from agent.stance import Stance, stances
+from eval.attributes import Attributes
 from tools.catalog import Catalog
-from tools.mentions import common_words, find_mentions
+from tools.mentions import find_mentions
 from tools.scorer import Query, Rows, Scores, top
-from tools.text import tokenize
 
 WORDS = 600  # characters of what was said, from its end, that a search reads: what an embedding model can take in
 DEPTH = 200  # candidates that each signal brings
 POPULAR = 300  # and popularity
 NEW = 2  # years
-LONGEST = 4  # words of a value that is looked for in what was said
 NEIGHBOURS = 6  # titles named last whose neighbours in meaning are looked for
 SEARCHES = ("liked", "named", "words", "meaning", "meaning_last", "near")  # that bring candidates
 RANK = " rank"
@@ -35,12 +34,13 @@ SIGNALS = (
     "meaning",  # dense_search for it
     "meaning_last",  # dense_search for the last message
     "near",  # similarity in meaning to the titles named, at most NEIGHBOURS
+    "near_last",  # and to the last of them
     "asked",  # share of the vocabulary values that the person said which the item has
     "leaning",  # how near in meaning to what was said the item's vocabulary values are
     "names",  # values of its free lists (people, keywords) that the person said, rare ones counting more
     "kinds",  # cosine of its vocabulary values with those of the titles named
+    "shared",  # how much of its free lists it shares with them
     "popular",  # log of the interactions
-    "unled",  # the same, where no title was named that could lead elsewhere
     "lately",  # log of the latest tenth of the interactions
     "rating",  # mean rating
     "year",  # decades before the catalog's newest item
@@ -68,6 +68,11 @@ class Talk:
         """Rows of all titles, in the order they came up."""
         return [stance.row for stance in self.stances]
 
+    @property
+    def wanted(self) -> list[int]:
+        """Rows of those that the person does not dislike, in that order."""
+        return [stance.row for stance in self.stances if stance.feeling != "disliked"]
+
     def feeling(self, *feelings: str) -> list[int]:
         """Rows of the titles that the person has one of these feelings towards."""
         return [stance.row for stance in self.stances if stance.feeling in feelings]
@@ -77,13 +82,14 @@ class Talk:
 class Candidates:
     """`lists` are the rows that each signal brought, best first. `rows` are all of them and those that were asked for
     besides, each once; `matrix` is of shape (rows, SIGNALS), NaN where a signal knows nothing. `request` is the unit
-    vector of what was said.
+    vector of what was said, `taste` that of the mean of the titles named last, zeros without any.
     """
 
     rows: Rows
     matrix: Matrix
     lists: dict[str, Rows]
     request: NDArray[np.float32]
+    taste: NDArray[np.float32]
 
     def brought(self) -> NDArray[np.bool_]:
         """Which of the rows some signal brought, shape (rows,)."""
@@ -124,106 +130,80 @@ class Listening:
 
     catalog: Catalog
 
-    def candidates(self, talk: Talk, besides: Rows) -> Candidates:
-        """What each signal brings for a turn, and every signal for all of it and for the rows `besides`."""
-        request, last = self.catalog.dense.embed([talk.said, talk.last])
-        scores = self._scores(talk, request, last)
+    def candidates(
+        self, talk: Talk, request: NDArray[np.float32], last: NDArray[np.float32], besides: Rows
+    ) -> Candidates:
+        """What each signal brings for a turn, and every signal for all of it and for the rows `besides`. `request` and
+        `last` are the unit vectors of what was said, and said last.
+        """
+        taste = self._taste(talk.wanted[-NEIGHBOURS:])
+        scores = self._scores(talk, request, last, taste)
         left_out = np.zeros(len(self.catalog), dtype=np.bool_)
         left_out[talk.named] = True  # whoever names a title needs it no more
         lists = {name: top(scores[name], DEPTH, ~left_out) for name in SEARCHES}
         lists["popular"] = top(scores["popular"], POPULAR, ~left_out)
         rows = np.unique(np.concatenate([*lists.values(), besides[~left_out[besides]]]))
         matrix = np.stack([scores[name][rows] for name in SIGNALS], axis=1).astype(np.float32)
-        return Candidates(rows, matrix, lists, request)
+        return Candidates(rows, matrix, lists, request, taste)
 
-    def _scores(self, talk: Talk, request: NDArray[np.float32], last: NDArray[np.float32]) -> dict[str, Scores]:
+    def _scores(
+        self, talk: Talk, request: NDArray[np.float32], last: NDArray[np.float32], taste: NDArray[np.float32]
+    ) -> dict[str, Scores]:
         """Every signal for every item, each of shape (items,)."""
-        catalog = self.catalog
+        catalog, attributes = self.catalog, self._attributes
         unknown = np.full(len(catalog), np.nan, dtype=np.float32)
-        disliked, other = talk.feeling("disliked"), talk.feeling("seen", "mentioned")
-        liked = talk.feeling("liked")
-        named = [*liked, *other]
+        liked, other, disliked = talk.feeling("liked"), talk.feeling("seen", "mentioned"), talk.feeling("disliked")
+        named = talk.wanted
 
         popular: Scores = np.log1p(catalog.popularity)
-        newest, taste = _of_known(np.max, self._years), _of_known(np.mean, self._years[named])
+        newest, era = _of_known(np.max, self._years), _of_known(np.mean, self._years[named])
 
         def cf(rows: list[int]) -> Scores:
             return unknown if catalog.cf is None or not rows else catalog.cf.score(Query(liked=rows))
 
-        def near(text: str, vector: NDArray[np.float32]) -> Scores:
-            scores: Scores = np.asarray(catalog.dense.vectors @ vector, dtype=np.float32)
-            return scores if text else unknown
+        def near(vector: NDArray[np.float32], of: object) -> Scores:
+            return np.asarray(catalog.dense.vectors @ vector, dtype=np.float32) if of else unknown
 
         return {
             "liked": cf(liked),
             "named": cf(other),
             "disliked": cf(disliked),
             "words": catalog.bm25.score(Query(text=talk.said)),
-            "meaning": near(talk.said, request),
-            "meaning_last": near(talk.last, last),
-            "near": self._near(named[-NEIGHBOURS:]),
-            "asked": self._asked(talk.said),
-            "leaning": self._leaning(request) if talk.said else unknown,
-            "names": self._names(talk.said),
-            "kinds": self._kinds(named),
+            "meaning": near(request, talk.said),
+            "meaning_last": near(last, talk.last),
+            "near": near(taste, named),
+            "near_last": near(self._taste(named[-1:]), named),
+            "asked": attributes.asked(talk.said),
+            "leaning": attributes.leaning(request) if talk.said else unknown,
+            "names": attributes.names(talk.said),
+            "kinds": attributes.kinds(named),
+            "shared": attributes.shared(named),
             "popular": popular,
-            "unled": np.zeros_like(popular) if named else popular,
             "lately": self._lately,
-            "rating": self._column("rating_mean"),
+            "rating": self._ratings,
             "year": self._years - newest,
             "new": np.asarray(self._years > newest - NEW / 10, dtype=np.float32),
-            "era": np.abs(self._years - taste),
-            "modern": (self._years - self._middle) * (taste - self._middle),
+            "era": np.abs(self._years - era),
+            "modern": (self._years - self._middle) * (era - self._middle),
         }
 
-    def _near(self, rows: Sequence[int]) -> Scores:
-        if not rows:
-            return np.full(len(self.catalog), np.nan, dtype=np.float32)
-        vectors = self.catalog.dense.vectors
-        return np.asarray(vectors @ np.nan_to_num(vectors[list(rows)]).mean(axis=0), dtype=np.float32)
-
-    def _asked(self, said: str) -> Scores:
-        words = set(tokenize(said))
-        wanted = [place for place, value in enumerate(self._vocabulary) if set(tokenize(value)) <= words]
-        return np.asarray(self._values[:, wanted].sum(axis=1) / max(len(wanted), 1), dtype=np.float32)
-
-    def _leaning(self, request: NDArray[np.float32]) -> Scores:
-        if not self._vocabulary:
-            return np.full(len(self.catalog), np.nan, dtype=np.float32)
-        likeness = self._vocabulary_vectors @ request
-        return np.asarray(self._unit_values @ (likeness - likeness.mean()), dtype=np.float32)
-
-    def _kinds(self, rows: Sequence[int]) -> Scores:
-        if not rows or not self._vocabulary:
-            return np.full(len(self.catalog), np.nan, dtype=np.float32)
-        taste = self._values[list(rows)].sum(axis=0)
-        return np.asarray(self._unit_values @ taste / max(float(np.linalg.norm(taste)), 1.0), dtype=np.float32)
-
-    def _names(self, said: str) -> Scores:
-        scores = np.zeros(len(self.catalog), dtype=np.float32)
-        words = tokenize(said)
-        spans = {" ".join(words[at : at + size]) for size in range(1, LONGEST + 1) for at in range(len(words))}
-        for name in spans & self._named.keys():
-            rows = self._named[name]
-            scores[rows] += np.log(len(self.catalog) / len(rows))
-        return scores
+    def _taste(self, rows: Sequence[int]) -> NDArray[np.float32]:
+        """The unit vector of the mean of some items' meaning, zeros where none is known."""
+        mean = np.nan_to_num(self.catalog.dense.vectors[list(rows)]).sum(axis=0)
+        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), dtype=np.float32)
 
     @cached_property
-    def _named(self) -> dict[str, Rows]:
-        """Rows by the values of free lists, as words; everyday words are left out, they name nothing."""
-        held: dict[str, set[int]] = {}
-        for column in self.catalog.manifest.columns:
-            if column.type == "text" and column.is_list and column.values is None and "title" not in column.name:
-                for row, cell in enumerate(self.catalog.values(column.name)):
-                    for value in cell or ():
-                        held.setdefault(" ".join(tokenize(value)), set()).add(row)
-        everyday = common_words()
-        return {name: np.array(sorted(rows)) for name, rows in held.items() if name and name not in everyday}
+    def _attributes(self) -> Attributes:
+        return Attributes(self.catalog)
 
     @cached_property
     def _years(self) -> Scores:
         """In decades; NaN where none is known."""
         return self._column("year") / np.float32(10)
+
+    @cached_property
+    def _ratings(self) -> Scores:
+        return self._column("rating_mean")
 
     @cached_property
     def _lately(self) -> Scores:
@@ -242,34 +222,6 @@ class Listening:
     @cached_property
     def _middle(self) -> np.float32:
         return _of_known(np.mean, np.repeat(self._years, self.catalog.popularity.astype(np.int64)))
-
-    @cached_property
-    def _vocabulary(self) -> list[str]:
-        """The values of the enumerated columns."""
-        return [value for column in self.catalog.manifest.enumerated() for value in column.values or ()]
-
-    @cached_property
-    def _vocabulary_vectors(self) -> NDArray[np.float32]:
-        return self.catalog.dense.embed(self._vocabulary)
-
-    @cached_property
-    def _unit_values(self) -> Matrix:
-        """_values with rows of unit length, zeros where an item has none."""
-        lengths = np.linalg.norm(self._values, axis=1, keepdims=True)
-        return np.asarray(self._values / np.maximum(lengths, 1.0), dtype=np.float32)
-
-    @cached_property
-    def _values(self) -> Matrix:
-        """Which values each item has, shape (items, values of the enumerated columns)."""
-        blocks = []
-        for column in self.catalog.manifest.enumerated():
-            place = {value: index for index, value in enumerate(column.values or ())}
-            block = np.zeros((len(self.catalog), len(place)), dtype=np.float32)
-            for row, cell in enumerate(self.catalog.values(column.name)):
-                held = cell if isinstance(cell, list) else [cell]
-                block[row, [place[value] for value in held if value in place]] = 1.0
-            blocks.append(block)
-        return np.concatenate(blocks, axis=1) if blocks else np.zeros((len(self.catalog), 0), dtype=np.float32)
 
 
 def _of_known(of: Callable[[Scores], np.floating[Any]], values: Scores) -> np.float32:

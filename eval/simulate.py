@@ -129,7 +129,11 @@ def run_simulate(asked: Asked) -> None:
             for row in asked.rows
             for person in persons
         }
-        with on_cluster(asked) if asked.ray else nullcontext(simulation.dialogue) as play:
+        with (
+            on_cluster(asked.ray, asked.jobs, Simulation, asked)
+            if asked.ray
+            else nullcontext(simulation.dialogue) as play
+        ):
             records = list(run.map(play, tasks, asked.jobs, "dialogues"))
         found = check(records, titles_of(simulation.catalog, persons))
         figures = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from agent.stance import feeling_towards, likened
 from finetune.lexicon import Domain
 from finetune.phrases import DECADES, is_value, quote
 from tools.catalog import Catalog
@@ -21,22 +22,6 @@ CHAT = re.compile(
 )
 MORE = re.compile(
     r"\b(?:else|more|other|others|another|different|already (?:seen|saw|watched)|seen (?:it|that|those|them|both))\b"
-)
-UNSEEN = re.compile(
-    r"(?:haven'?t|have not|never|not|have you|did you|do you)\b[^.!?]{0,20}\b(?:see|seen|watch\w*|heard?|know)\b"
-    r"|is it like"
-)
-DISLIKED = re.compile(
-    r"\b(?:hate[ds]?|dislike[ds]?|(?:did|do) ?n.?t (?:\w+ )?(?:like|enjoy|care)|boring|awful|terrible|worst|"
-    r"not (?:\w+ )?(?:like|into|a (?:big |huge )?fan)|other than|tired of)\b"
-)
-ALIKE = re.compile(
-    r"(?:\b(?<!\bi )(?<!\bi really )(?<!\bi also )(?<!\bwe )(?<!\bwould )like|similar to|such as|"
-    r"along the lines of)\s*[\"']?(?:the )?$"
-)
-ONLY_SEEN = re.compile(r"\b(?:saw|seen|watched|watching)\b")
-FOND = re.compile(
-    r"\b(?:lov\w+|lik\w+|enjoy\w*|favou?rites?|great|good|awesome|amazing|fantastic|best|fan|funny|hilarious)\b"
 )
 NEGATED = re.compile(r"(?:\b(?:no|not|without|except|hate|avoid|less|non)|n't(?: \w+)?)\s+(?:\w+\s+)?$")
 ABOUT = re.compile(r"\b(?:about|involving|where|featuring|with)\s+([^.!?,;\n]{4,60}?)(?=[.!?,;\n]| or | but |$)")
@@ -116,13 +101,13 @@ class Listener:
         masked = "".join(hidden)
         people = list(self._names(text, masked))
         conditions = _joined([*self._values(masked), *self._years(masked), *people], masked)
-        feelings = {"liked": [], "disliked": [], "alike": []}  # type: dict[str, list[str]]
-        for at, mention in enumerate(mentions):
-            before = lowered[mentions[at - 1].end if at else 0 : mention.start]
-            after = lowered[mention.end : mentions[at + 1].start if at + 1 < len(mentions) else len(lowered)]
-            feeling = _feeling(re.split(r"[.!?]\s", before)[-1], re.split(r"[.!?](?:\s|$)", after)[0])
+        feelings: dict[str, list[str]] = {"liked": [], "disliked": [], "alike": []}
+        for place, mention in enumerate(mentions):
+            feeling: str = feeling_towards(text, mentions, place)
+            if feeling == "liked" and likened(text, mentions, place):
+                feeling = "alike"
             title = str(self._catalog.titles[mention.row])
-            if feeling and title not in feelings[feeling]:
+            if feeling in feelings and title not in feelings[feeling]:
                 feelings[feeling].append(title)
         return Heard(
             conditions=tuple(conditions),
@@ -216,16 +201,3 @@ def _joined(conditions: Sequence[Condition], masked: str) -> list[Condition]:
         else:
             kept.append(one)
     return kept
-
-
-def _feeling(before: str, after: str) -> str:
-    """liked, disliked, alike, or nothing where it is only mentioned."""
-    if DISLIKED.search(before):
-        return "disliked"
-    if UNSEEN.search(before):
-        return ""
-    if ALIKE.search(before):
-        return "alike"
-    if FOND.search(before) or FOND.search(after):
-        return "liked"
-    return "" if ONLY_SEEN.search(before) else "liked"

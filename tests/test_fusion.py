@@ -7,7 +7,7 @@ from agent.recorded import FOLDS, Said, Turn, fold_of
 from agent.stance import Stance
 from eval.fusion import Case, fit, thinned
 from eval.memory import MEMORIES, Memory
-from eval.signals import FEATURES, SEARCHES, SIGNALS, Talk, features
+from eval.signals import FEATURES, SEARCHES, SIGNALS, Candidates, Matrix, Talk, features
 from tools.catalog import Catalog
 
 
@@ -71,6 +71,11 @@ def turn(dialogue: str, number: int, mentioned: list[str], gold: list[str]) -> T
     return Turn(id=f"{dialogue}-{number}", messages=said, mentioned=tuple(mentioned), gold=tuple(gold))
 
 
+def asked(request: Matrix, taste: Matrix) -> Candidates:
+    none = np.empty(0, dtype=np.int64)
+    return Candidates(none, np.empty((0, len(SIGNALS)), dtype=np.float32), {}, request, taste)
+
+
 def named_in(fold: int, count: int) -> list[str]:
     return [name for name in map(str, range(1000)) if fold_of(name) == fold][:count]
 
@@ -85,20 +90,27 @@ def test_memory_forgets_the_fold_and_the_dialogue_it_is_asked_for(tiny_catalog: 
         turn(others[1], 1, [], [wanted, gold]),
     ]
     requests = np.eye(4, dtype=np.float32)
-    memory = Memory.of(tiny_catalog, turns, requests)
+    tastes = np.array([[1, 0], [1, 0], [0.6, 0.8], [0, 0]], dtype=np.float32)
+    memory = Memory.of(tiny_catalog, turns, requests, tastes)
     talk = Talk(f"{mine}-1", mine, (Stance(4, "user", 0, "liked"),), "x", "x")
 
     def signals(fold: int) -> dict[str, list[float]]:
-        found = memory.signals(talk, requests[2], fold)[[3, 4, 5]]
+        found = memory.signals(talk, asked(requests[2], tastes[0]), fold)[[3, 4, 5]]
         return dict(zip(MEMORIES, found.T.tolist(), strict=True))
 
     blind = signals(fold=0)  # knows the two dialogues of fold 1
     assert blind["suggested"] == pytest.approx(np.log1p([1, 0, 2]))
-    assert blind["named"] == pytest.approx(np.log1p([1, 1, 2]))
+    assert blind["came up"] == pytest.approx(np.log1p([1, 1, 2]))
     assert blind["together"][2] > 0
     assert blind["together"][0] == 0  # came up with the shared title only in its own fold
-    assert np.argmax(blind["alike"]) == 2  # the request is the third turn's
+    assert np.argmax(blind["alike"]) == np.argmax(blind["closest"]) == 2  # the request is the third turn's
+    assert blind["closest"][0] < blind["alike"][0]  # suggested after a request that is nothing like it
+    assert np.argmax(blind["kin"]) == 2  # the fourth turn's person named nothing
 
     learning = signals(fold=1)  # a turn that is learned from knows its fold, but not itself
     assert learning["suggested"] == pytest.approx(np.log1p([1, 0, 0]))
-    assert all(not np.any(memory.signals(talk, requests[0], fold) > np.log1p(4)) for fold in range(FOLDS))
+    for fold in range(FOLDS):
+        known = np.expm1(memory.signals(talk, asked(requests[0], tastes[0]), fold)[:, 0])
+        others = [one for one in turns if fold_of(one.dialogue) != fold and one.dialogue != mine]
+        assert known.sum() == pytest.approx(sum(len(one.gold) for one in others), abs=1e-4)
+        assert memory.suggestions(fold).sum() == sum(len(one.gold) for one in turns if fold_of(one.dialogue) != fold)

@@ -1,6 +1,7 @@
 """A replay from data to figures: perfect and shuffled rankings, the funnel, the agent's parts, and going on."""
 
 import json
+from dataclasses import replace as dataclass_replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from agent.recorded import Turn
 from agent.settings import Settings
 from eval.metrics import FIGURES
 from eval.replay import Asked, replay_dialogue, run_replay
-from eval.replay_agent import agent_rankings, fixed_plan
+from eval.replay_agent import agent_rankings, fixed_plan, ranked_again
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import results
 from eval.replay_rows import Ranked, with_tail
@@ -131,6 +132,21 @@ def test_the_agent_shows_what_it_plans_and_loses_what_is_taken_from_it(tiny_cata
     assert saloon not in second.steps["filters"]
 
 
+def test_the_ranker_orders_the_first_twenty_anew_and_no_more(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    turn = replay(tiny_catalog, tmp_path, 1).turns[1]
+    engine = ScriptedEngine([], roles=["ranker"], letters=[float(-abs(place - 4)) for place in range(20)])
+    agent = Agent.of(tiny_catalog, engine, Settings(catalog=tiny_catalog.folder))
+    rows = np.arange(40, dtype=np.int64)[::-1].copy()
+    again = ranked_again(agent, turn, Ranked(rows, {"candidates": rows}))
+    assert sorted(again.rows[:20]) == sorted(rows[:20])
+    assert again.rows[20:].tolist() == rows[20:].tolist()
+    assert again.rows[:20].tolist() != rows[:20].tolist()
+    assert again.steps.keys() == {"candidates", "ranked"}
+    prompt = engine.requests[0].messages[-1].content
+    assert "Salt Road" in prompt  # what the person likes
+    assert TALK[2] in prompt
+
+
 def test_the_fixed_plan_takes_titles_from_the_text(tiny_catalog: Catalog, tmp_path: Path) -> None:
     turn: Turn = replay(tiny_catalog, tmp_path, 1).turns[1]
     tools = {call.tool: call.arguments for call in fixed_plan(tiny_catalog, turn).calls}
@@ -150,8 +166,47 @@ def test_the_whole_command(tiny_catalog: Catalog, tmp_path: Path, capsys: pytest
     for row in first["rows"].values():
         for estimate in row.values():
             assert 0 <= estimate["low"] <= estimate["mean"] <= estimate["high"] <= 1
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "learned fusion without CF" in page
+    assert "Share of what was wanted that is left after each step" in page
     printed = capsys.readouterr().out
     assert "gold named before and removed: 33.3%" in printed
     assert "learned fusion without CF" in printed
     run_replay(asked)  # all is there: the figures stay
     assert json.loads((tmp_path / "run" / "results.json").read_text()) == first
+
+
+def test_a_replay_that_is_done_is_not_computed_again(
+    tiny_catalog: Catalog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replay(tiny_catalog, tmp_path, 3)
+    asked = Asked(tmp_path / "talks.jsonl", tiny_catalog.folder, tmp_path / "run", ("tools",))
+    run_replay(asked)
+    assert "signals" in capsys.readouterr().err
+    run_replay(asked)
+    assert "signals" not in capsys.readouterr().err
+    transcripts = (tmp_path / "run" / "transcripts.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(transcripts) == 3
+    first, second = json.loads(transcripts[0])["turns"]
+    assert first["said"] == [f"user: {TALK[0]}"]
+    assert second["said"] == [f"assistant: {TALK[1]}", f"user: {TALK[2]}"]
+    assert all(first["titles"][item] for row in first["rows"].values() for item in row["top"])
+
+
+@pytest.mark.ray
+@pytest.mark.enable_socket
+def test_two_nodes_replay_the_same_dialogues(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    replay(tiny_catalog, tmp_path, 6)
+    here = Asked(tmp_path / "talks.jsonl", tiny_catalog.folder, tmp_path / "here", ("tools",))
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    try:
+        run_replay(here)
+        run_replay(dataclass_replace(here, out=tmp_path / "there", jobs=2, ray=cluster.address))
+    finally:
+        cluster.shutdown()
+    figures = [json.loads((tmp_path / name / "results.json").read_text())["rows"] for name in ("here", "there")]
+    assert figures[0] == figures[1]

@@ -94,16 +94,30 @@ def test_a_replay_shows_its_funnel_slices_and_rankings(tmp_path: Path) -> None:
     figures = {"R@1": MEASURE, "R@10": MEASURE, "R@20": MEASURE}
     results = {
         "turns": 2,
+        "data": {"gold_named_before_share": 0.031, "bad_lines": 1, "lines": 3, "named": [f"line 2: broken: {HOSTILE}"]},
         "rows": {"popularity": figures, "agent": figures},
         "slices": {"gold popularity up to 9": {"popularity": figures, "agent": figures}},
         "funnel": {"agent": [{"step": "candidates", "recall": 0.5, "items": 100, "turns": 2}]},
         "differences": {"agent": {"less": "popularity", "R@10": MEASURE}},
     }
-    turn = {"id": "d-1", "gold": ["3"], "rows": {"agent": {"places": [1], "top": ["3", "4"], "steps": {}}}}
+    turn = {
+        "id": "d-1",
+        "said": ["user: a western"],
+        "gold": ["3", "77"],
+        "titles": {"3": "Salt Road", "4": HOSTILE, "77": None},
+        "rows": {"agent": {"places": [1, None], "top": ["3", "4"], "steps": {}}},
+    }
     page = written(tmp_path, results, {"id": "d", "fold": 1, "turns": [turn]})
     assert [tag for tag, _ in page.elements].count("svg") == 3
-    assert [item["mark"] for item in page.records[0]["turns"][0]["items"]] == ["goal", ""]
-    assert "agent less popularity" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    wanted, ranked = page.records[0]["turns"]
+    assert wanted["said"] == "user: a western"
+    assert [item["text"] for item in wanted["items"]] == ["Salt Road", "77, not in the catalog"]
+    assert ranked["plan"] == "agent"
+    assert ranked["items"] == [{"text": "Salt Road", "mark": "goal"}, {"text": HOSTILE, "mark": ""}]
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "agent less popularity" in text
+    assert "3.1% of what was wanted, named before" in text
+    assert "1 of 3; line 2: broken: &lt;/script&gt;" in text
 
 
 def test_many_dialogues_are_thinned_and_said_to_be(tmp_path: Path) -> None:
