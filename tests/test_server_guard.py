@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from openai import OpenAI
 
 import agent.server.keys as keys_module
 from agent.server.database import open_database
-from agent.server.factory import is_loopback
+from agent.server.factory import is_loopback, listen
 from agent.server.guard import Bucket
 from agent.server.keys import Keys
 from agent.server.watching import JSONLines
@@ -267,3 +268,11 @@ def test_a_log_line_names_the_request_and_quotes_nobody(loopback: Running, caplo
     assert first["ms"] > 0
     assert not [line for line in lines for text in ("xylophone", "zebra", "quagga", "Comedy") if text in line]
     assert any(json.loads(line)["route"] == "/v1/users/{user}/profile" for line in lines)
+
+
+def test_what_is_accepted_sends_at_once() -> None:
+    """Nagle's algorithm would hold the body of every answer back for 40 ms."""
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -21,6 +21,7 @@ from agent.server.service import Service
 from tools.errors import UsherError
 
 FAREWELL = 10  # seconds that running requests get when the server is asked to stop
+KEEP_ALIVE = 75  # seconds; above what a refused caller waits, or the server hangs up just as it comes again
 ABOUT = """A conversational recommender over one catalog. The chat speaks the OpenAI format, the tools are OpenAI
 function schemas, MCP is at /mcp. Where the server listens beyond its own machine, every request needs
 `Authorization: Bearer KEY`."""
@@ -73,14 +74,23 @@ def listen(host: str, port: int) -> socket.socket:
     """Port 0 takes a free one. Raises UsherError for a port that is taken or an address that is not this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=512)
+        listening = socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         raise UsherError(f"cannot listen on {host}:{port} ({error.strerror or error}); try --port") from error
+    # asyncio does so only for sockets that name TCP as their protocol, and what is accepted here does not: without it
+    # every answer's body waits 40 ms for the acknowledgement of its head.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def uvicorn_server(server: FastAPI) -> uvicorn.Server:
     """To be run on a listening socket. The logs are set up by `log_to_stderr`; uvicorn's own lines would name paths."""
     config = uvicorn.Config(
-        server, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=FAREWELL
+        server,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=FAREWELL,
     )
     return uvicorn.Server(config)
