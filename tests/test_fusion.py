@@ -111,7 +111,7 @@ def test_memory_forgets_the_fold_and_the_dialogue_it_is_asked_for(tiny_catalog: 
     assert learning["suggested"] == pytest.approx(np.log1p([1, 0, 0]))
     for fold in range(FOLDS):
         known = np.expm1(memory.signals(talk, asked(requests[0], tastes[0]), fold)[:, 0])
-        others = [turn for turn in turns if fold_of(turn.dialogue) != fold and turn.dialogue != mine]
-        assert known.sum() == pytest.approx(sum(len(turn.gold) for turn in others), abs=1e-4)
+        elsewhere = [turn for turn in turns if fold_of(turn.dialogue) != fold and turn.dialogue != mine]
+        assert known.sum() == pytest.approx(sum(len(turn.gold) for turn in elsewhere), abs=1e-4)
         told = sum(len(turn.gold) for turn in turns if fold_of(turn.dialogue) != fold)
         assert memory.suggestions(fold).sum() == told
