@@ -13,13 +13,14 @@ from agent.evidence import Pick, gather
 from agent.examples import example_messages
 from agent.facts import Checker, neutral_words
 from agent.grammar import plan_grammar
-from agent.llm import Engine, Message, Request, complete, open_engine
+from agent.llm import Engine, Message, complete, open_engine
 from agent.memory import Exchange, Session
-from agent.messages import chat_messages, planner_messages, ranker_messages, writer_messages
+from agent.messages import chat_messages, planner_messages, writer_messages
 from agent.plan import Plan, write_plan
 from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
 from agent.rank import combine, diversify, letter_scores
 from agent.settings import Settings
+from agent.warm import warm_requests
 from agent.write import given_up, plain_chat, plain_question, plain_reply, write
 from tools.catalog import Catalog
 from tools.errors import ToolError
@@ -50,17 +51,10 @@ class Agent:
         return cls.of(Catalog.open(settings.catalog), open_engine(settings), settings)
 
     def warm(self) -> None:
-        """Load what the first turn would wait for: every role's model, the grammar, and the embeddings."""
-        context = planner_context(self.catalog, Session(), "hello")
-        messages = planner_messages(self.catalog.manifest, context, self.examples)
-        write_plan(self.engine, messages, self.grammar)
-        noun = self.catalog.manifest.noun
-        others = (
-            Request("ranker", ranker_messages(noun, "hello", ["one", "two"]), max_tokens=1),
-            Request("writer", chat_messages(noun, "hello"), max_tokens=1),
-        )
-        for request in others:
-            if self.engine.plays(request.role):
+        """Load what the first turn would wait for: the models, the grammar, the indexes and the embeddings."""
+        planner_context(self.catalog, Session(), "hello")
+        for request in warm_requests(self.catalog.manifest, self.examples):
+            if request.role != "user" and self.engine.plays(request.role):  # the user plays in evaluation alone
                 complete(self.engine, request)
         self.catalog.dense.embed(["hello"])
 

@@ -105,13 +105,10 @@ def warm(settings: Settings) -> Iterator[str]:
     """One request a role to the server the settings name: its adapter is loaded, its system prompt kept, its grammar
     compiled. A line for each, with the seconds it took. Raises EngineError.
     """
-    from agent.context import PlannerContext
     from agent.examples import example_messages
-    from agent.grammar import plan_grammar
-    from agent.llm import Request, complete
+    from agent.llm import complete
     from agent.llm_http import HTTPEngine
-    from agent.messages import chat_messages, planner_messages, ranker_messages, user_messages
-    from agent.plan import MAX_TOKENS
+    from agent.warm import warm_requests
     from tools.schema import Manifest
 
     try:
@@ -122,14 +119,7 @@ def warm(settings: Settings) -> Iterator[str]:
     engine = HTTPEngine(settings)
     try:
         examples = () if engine.trained("planner") else example_messages(manifest)
-        context = PlannerContext("hello")
-        asked = (
-            Request("planner", planner_messages(manifest, context, examples), MAX_TOKENS, plan_grammar(manifest)),
-            Request("ranker", ranker_messages(manifest.noun, "hello", ["one", "two"]), 1),
-            Request("writer", chat_messages(manifest.noun, "hello"), 1),
-            Request("user", user_messages(manifest.noun, "", (), (), "knows"), 1),
-        )
-        for request in asked:
+        for request in warm_requests(manifest, examples):
             started = time.perf_counter()
             complete(engine, request)
             adapter = "adapter" if engine.trained(request.role) else "base model"
