@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.context import planner_context
+from agent.mend import told, words_found, words_left_out
 from agent.messages import planner_messages
 from finetune.dialogues import Dialogue
 from finetune.example import Example
@@ -49,8 +50,11 @@ def planner_examples(
         for turn in _turns(world, frames, chance, min(PER_CARD, count - made)):
             if plain(turn.context.message) in apart:
                 continue
-            made += 1
-            yield example(world, turn, f"{seed}-{made}")
+            error = second_try(turn, chance)
+            for told_of in ("", error) if error else ("",):
+                if made < count:
+                    made += 1
+                    yield example(world, turn, f"{seed}-{made}", told_of)
 
 
 def _turns(world: World, frames: dict[str, Any], chance: random.Random, count: int) -> Iterator[Turn]:
@@ -99,6 +103,19 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
-def example(world: World, turn: Turn, identifier: str) -> Example:
-    messages = planner_messages(world.manifest, turn.context)
-    return Example(role="planner", id=identifier, kind=turn.kind, messages=messages, answer=turn.plan.text())
+def second_try(turn: Turn, chance: random.Random) -> str:
+    """What the planner is told when its first plan leaves words out, empty where no word was found.
+
+    Half of what it is told is a mistake of such a plan; the rest are words that the right plan leaves out as well.
+    """
+    kept = words_left_out(turn.plan, turn.context)
+    used = [word for word in words_found(turn.context) if word not in kept] if turn.plan.act == "recommend" else []
+    missed = min(len(used), chance.choice((1, 1, 1, 2))) if not kept or chance.random() < 0.5 else 0
+    missing = [*kept, *chance.sample(used, missed)]
+    return told(sorted(missing, key=lambda word: word[0].start))
+
+
+def example(world: World, turn: Turn, identifier: str, error: str = "") -> Example:
+    messages = planner_messages(world.manifest, turn.context, (), error)
+    kind = "second try" if error else turn.kind
+    return Example(role="planner", id=identifier, kind=kind, messages=messages, answer=turn.plan.text())
