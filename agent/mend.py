@@ -1,9 +1,10 @@
-"""What a first plan left out of a message, said back to the planner: it looks at those words again, once."""
+"""What is wrong with a first plan as far as one can see: the planner is told, and writes another, once."""
 
 import re
 from collections.abc import Iterator, Sequence
 
 from agent.context import PlannerContext
+from agent.events import Called
 from agent.plan import Plan
 from tools.value_index import Link
 
@@ -14,8 +15,24 @@ _VALUE = re.compile(r"'%?((?:[^']|'')+?)%?'")
 ABOUT = 0.25  # of the minutes named: "around two hours" is a range
 
 
+def mistakes(plan: Plan, context: PlannerContext, calls: Sequence[Called]) -> str:
+    """What the planner is told about its plan, empty when there is nothing to say: what a tool refused, filters that
+    nothing meets, words of the message that are in no call.
+    """
+    said = [call.error for call in calls if call.error]
+    where = [str(call.args.get("where", "")) for call in calls if call.tool == "sql_filter" and not call.error]
+    empty = any(call.tool == "sql_filter" and not call.error and not call.count for call in calls)
+    if plan.act == "recommend" and empty:
+        said.append(nothing_meets(" AND ".join(filter(None, where))))
+    return "; ".join([*said, *filter(None, [left_out(plan, context)])])
+
+
+def nothing_meets(where: str) -> str:
+    return f"nothing meets {where}"
+
+
 def left_out(plan: Plan, context: PlannerContext) -> str:
-    """What the planner is told about its plan, empty when every word that was found is in it.
+    """The words that were found in the message and are in no call, as the planner reads of them.
 
     A word that was found may mean nothing ("never mind the length"): the planner has the last say.
     """

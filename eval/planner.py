@@ -13,7 +13,7 @@ from agent.examples import example_messages
 from agent.grammar import plan_grammar
 from agent.llm import Engine, Message, Request
 from agent.memory import Session
-from agent.mend import left_out
+from agent.mend import mistakes
 from agent.messages import planner_messages
 from agent.plan import MAX_TOKENS, Plan, write_plan
 from agent.settings import Settings
@@ -92,19 +92,18 @@ class _Planner:
         got, error = first, _ = self.plan(messages)
         ms = (time.perf_counter() - started) * 1000
         ran = run_plan(self.catalog, first, session) if first is not None else []
-        refusals = [refused for _, refused in ran if refused]
-        missing = [*refusals, *filter(None, [left_out(first, context)])] if first is not None else []
-        if missing:  # as a turn does
+        told = mistakes(first, context, ran) if first is not None else ""
+        if told:  # as a turn does
             started = time.perf_counter()
-            again, _ = self.plan(planner_messages(self.catalog.manifest, context, self.examples, "; ".join(missing)))
+            again, _ = self.plan(planner_messages(self.catalog.manifest, context, self.examples, told))
             got = again or first
             ms += (time.perf_counter() - started) * 1000
         ours, theirs = said(self.catalog, turn.plan), said(self.catalog, got) if got is not None else None
         measured = shares(turn.plan, got, ours, theirs)
-        measured["looked again"] = (float(bool(missing)), 1.0)
-        for tool, refused in ran:
-            fine, tried = measured.get(f"runs {tool}", (0.0, 0.0))
-            measured[f"runs {tool}"] = fine + (not refused), tried + 1
+        measured["looked again"] = (float(bool(told)), 1.0)
+        for one in ran:
+            fine, tried = measured.get(f"runs {one.tool}", (0.0, 0.0))
+            measured[f"runs {one.tool}"] = fine + (not one.error), tried + 1
         return Case(
             dialogue=dialogue.id,
             turn=place,
@@ -113,7 +112,7 @@ class _Planner:
             text=turn.text,
             wanted=turn.plan.text(),
             got=got.text() if got is not None else None,
-            error=error or "; ".join(refusals),
+            error=error or "; ".join(one.error for one in ran if one.error),
             wrong=tuple(differences(turn.plan, got, ours, theirs)),
             shares=measured,
             ms=ms,

@@ -3,7 +3,8 @@
 import pytest
 
 from agent.context import PlannerContext
-from agent.mend import left_out
+from agent.events import Called
+from agent.mend import left_out, mistakes
 from agent.plan import Plan
 from tools.value_index import Link
 
@@ -42,3 +43,11 @@ def test_minutes_may_be_a_range_about_them_and_a_bare_column_is_nothing() -> Non
     )
     assert left_out(Plan.parse("recommend | sql_filter runtime BETWEEN 105 AND 135"), context) == ""
     assert left_out(Plan.parse("recommend | sql_filter runtime < 200"), context) == "left out 120 minutes"
+
+
+def test_refusals_and_filters_that_nothing_meets_are_told_too() -> None:
+    plan = Plan.parse('recommend | sql_filter runtime < 2 | similar_items "zzz"')
+    calls = [Called("sql_filter", {"where": "runtime < 2"}, 0, 1.0), Called("similar_items", {}, 0, 1.0, "no film zzz")]
+    assert mistakes(plan, PlannerContext("x"), calls) == "no film zzz; nothing meets runtime < 2"
+    found = Called("sql_filter", {"where": "runtime < 2"}, 1, 1.0)
+    assert mistakes(plan, PlannerContext("x"), [found]) == ""
