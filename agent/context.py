@@ -7,7 +7,7 @@ from agent.plan import Plan
 from tools.catalog import Catalog
 from tools.mentions import common_words, find_mentions
 from tools.schema import Manifest
-from tools.value_index import Link, ValueIndex
+from tools.value_index import ValueIndex
 
 RECALLED = 8  # the newest likes and dislikes the planner reads; the whole profile goes into the tools
 
@@ -32,7 +32,7 @@ class PlannerContext:
     last_titles: tuple[str, ...] = ()
     last_spans: tuple[Span, ...] = ()
     named: tuple[str, ...] = ()  # the catalog's titles found in the message
-    found: tuple[Link, ...] = ()  # what its other words may mean in the catalog
+    found: tuple[str, ...] = ()  # what its other words may mean in the catalog
 
 
 def planner_context(catalog: Catalog, session: Session, text: str) -> PlannerContext:
@@ -55,9 +55,9 @@ def planner_context(catalog: Catalog, session: Session, text: str) -> PlannerCon
     )
 
 
-def found_in(index: ValueIndex, text: str) -> tuple[Link, ...]:
+def found_in(index: ValueIndex, text: str) -> tuple[str, ...]:
     """Conditions, columns, years and minutes that the words of a message may mean."""
-    return tuple(index.link(text, common_words()))
+    return tuple(link.said for link in index.link(text, common_words()))
 
 
 def spans(manifest: Manifest, items: list[dict[str, object]]) -> tuple[Span, ...]:

@@ -15,7 +15,6 @@ from agent.facts import Checker, neutral_words
 from agent.grammar import plan_grammar
 from agent.llm import Engine, Message, complete, open_engine
 from agent.memory import Exchange, Session
-from agent.mend import mistakes
 from agent.messages import chat_messages, planner_messages, writer_messages
 from agent.plan import Plan, write_plan
 from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
@@ -26,7 +25,7 @@ from agent.write import given_up, plain_chat, plain_question, plain_reply, write
 from tools.catalog import Catalog
 from tools.errors import ToolError
 
-PLAN_TRIES = 2  # a plan, and one that mends it
+PLAN_TRIES = 2  # a plan, and one mended after a tool refused it
 
 
 @dataclass(frozen=True)
@@ -92,9 +91,7 @@ def run_turn(agent: Agent, session: Session, text: str) -> Generator[Event, None
 
 
 def _plan_and_run(agent: Agent, session: Session, text: str) -> Generator[Event, None, tuple[Plan, Pool, list[Called]]]:
-    """Plan and run the calls. What is seen to be wrong with a plan goes back to the planner once; the second plan
-    stands as it is.
-    """
+    """Plan and run the calls. What a tool refuses goes back to the planner once; the second plan stands as it is."""
     trace: list[Called] = []
     plan, pool, error = Plan(act="chat"), _empty_pool(agent, session), ""
     context = planner_context(agent.catalog, session, text)
@@ -114,7 +111,7 @@ def _plan_and_run(agent: Agent, session: Session, text: str) -> Generator[Event,
             calls.append(called)
             yield called
         trace += calls
-        error = mistakes(plan, context, calls)
+        error = "; ".join(called.error for called in calls if called.error)
         if not error:
             break
     return plan, pool, trace

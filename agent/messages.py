@@ -92,7 +92,7 @@ def planner_messages(
     if context.named:
         lines.append(f"Titles: {_list(context.named)}")
     if context.found:
-        lines.append(f"Found: {_list([link.said for link in context.found])}")
+        lines.append(f"Found: {_list(context.found)}")
     lines.append(f"Message: {ends(context.message)}")
     if error:
         lines.append(f"The last try failed: {clean(error)}")

@@ -15,7 +15,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tqdm import tqdm
 
-from agent.events import Called
 from agent.memory import Exchange, Profile, Session
 from agent.plan import Plan
 from agent.pool import Pool, excluded_rows, named_titles, run_calls
@@ -64,12 +63,12 @@ def remember(catalog: Catalog, session: Session, turn: Turn) -> None:
     session.remember(Exchange(user=turn.text, reply="", plan=turn.plan, items=tuple(turn.shown)), liked, disliked)
 
 
-def run_plan(catalog: Catalog, plan: Plan, session: Session) -> list[Called]:
-    """The plan's calls, run as a turn runs them."""
+def run_plan(catalog: Catalog, plan: Plan, session: Session) -> list[tuple[str, str]]:
+    """The plan's calls, run as a turn runs them: each tool's name and why it refused, empty when it ran."""
     everything = np.ones(len(catalog), dtype=np.bool_)
     pool = Pool(everything, excluded_rows(catalog, session.profile, session.shown))
     called = run_calls(catalog, plan, session.profile, pool)
-    return list(islice(called, len(plan.calls)))  # what follows is the profile's own
+    return [(one.tool, one.error or "") for one in islice(called, len(plan.calls))]  # what follows is the profile's own
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def _problem(dialogue: Dialogue, catalog: Catalog) -> str:
         return f"{unknown[0]} is not in the catalog {dialogue.catalog}"
     session = dialogue.begin()
     for place, turn in enumerate(dialogue.turns, start=1):
-        refused = [f"{one.tool}: {one.error}" for one in run_plan(catalog, turn.plan, session) if one.error]
+        refused = [f"{tool}: {error}" for tool, error in run_plan(catalog, turn.plan, session) if error]
         if refused:
             return f"turn {place}: {refused[0]}"
         remember(catalog, session, turn)

@@ -13,7 +13,6 @@ from agent.examples import example_messages
 from agent.grammar import plan_grammar
 from agent.llm import Engine, Message, Request
 from agent.memory import Session
-from agent.mend import mistakes
 from agent.messages import planner_messages
 from agent.plan import MAX_TOKENS, Plan, write_plan
 from agent.settings import Settings
@@ -61,7 +60,7 @@ def plan_all(model: Engine, dialogues: Sequence[Dialogue], catalogs: Mapping[str
             planner = _Planner(model, catalog, plan_grammar(catalog.manifest), examples)
             mine = [dialogue for dialogue in dialogues if dialogue.catalog == catalog_name]
             if mine:
-                planner.plan(planner_messages(catalog.manifest, planner_context(catalog, Session(), "hello"), examples))
+                planner.plan(planner.messages(Session(), "hello"))
             for dialogue in mine:
                 session = dialogue.begin()
                 for place, turn in enumerate(dialogue.turns, start=1):
@@ -78,6 +77,10 @@ class _Planner:
     grammar: str
     examples: tuple[Message, ...]
 
+    def messages(self, session: Session, text: str) -> tuple[Message, ...]:
+        context = planner_context(self.catalog, session, text)
+        return planner_messages(self.catalog.manifest, context, self.examples)
+
     def plan(self, messages: tuple[Message, ...]) -> tuple[Plan | None, str]:
         """The plan, or why there is none."""
         try:
@@ -86,24 +89,17 @@ class _Planner:
             return None, str(error)
 
     def case(self, dialogue: Dialogue, place: int, turn: Turn, session: Session) -> Case:
-        context = planner_context(self.catalog, session, turn.text)
-        messages = planner_messages(self.catalog.manifest, context, self.examples)
+        messages = self.messages(session, turn.text)
         started = time.perf_counter()
-        got, error = first, _ = self.plan(messages)
+        got, error = self.plan(messages)
         ms = (time.perf_counter() - started) * 1000
-        ran = run_plan(self.catalog, first, session) if first is not None else []
-        told = mistakes(first, context, ran) if first is not None else ""
-        if told:  # as a turn does
-            started = time.perf_counter()
-            again, _ = self.plan(planner_messages(self.catalog.manifest, context, self.examples, told))
-            got = again or first
-            ms += (time.perf_counter() - started) * 1000
         ours, theirs = said(self.catalog, turn.plan), said(self.catalog, got) if got is not None else None
         measured = shares(turn.plan, got, ours, theirs)
-        measured["looked again"] = (float(bool(told)), 1.0)
-        for one in ran:
-            fine, tried = measured.get(f"runs {one.tool}", (0.0, 0.0))
-            measured[f"runs {one.tool}"] = fine + (not one.error), tried + 1
+        refusals = []
+        for tool, refused in run_plan(self.catalog, got, session) if got is not None else ():
+            ran, tried = measured.get(f"runs {tool}", (0.0, 0.0))
+            measured[f"runs {tool}"] = ran + (not refused), tried + 1
+            refusals += [refused] if refused else []
         return Case(
             dialogue=dialogue.id,
             turn=place,
@@ -112,7 +108,7 @@ class _Planner:
             text=turn.text,
             wanted=turn.plan.text(),
             got=got.text() if got is not None else None,
-            error=error or "; ".join(one.error for one in ran if one.error),
+            error=error or "; ".join(refusals),
             wrong=tuple(differences(turn.plan, got, ours, theirs)),
             shares=measured,
             ms=ms,

@@ -12,7 +12,7 @@ from eval.plans import Case
 from eval.stats import Estimate, Measures, by_group, cell, spread
 from tools.registry import TOOLS
 
-WHOLE = ("parses", "act", "filter", "count", "tools", "whole plan", "looked again")
+WHOLE = ("parses", "act", "filter", "count", "tools", "whole plan")
 BY_TOOL = tuple(f"{measure} {tool}" for measure in ("runs", "F1") for tool in TOOLS)
 OF_GROUPS = ("act", "filter", "whole plan")  # what is printed of each group; results.json has every measure
 COMMONEST = 10

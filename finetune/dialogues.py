@@ -72,12 +72,13 @@ class Dialogue:
 
     def _request(self, key: str = "request", before: Wish | None = None) -> Draft | None:
         kept: list[str] = []
-        tails, calls = self.words.tails(kept) if self.chance.random() < 0.38 else ([], [])
+        tails, calls = self.words.tails(kept) if self.chance.random() < 0.2 else ([], [])
         count = None
         if key == "request" and self.chance.random() < 0.09:
             count = self.chance.choice([1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 10])
             key = "count_request"
-        pieces = self.words.pieces(0 if tails else 1, self.chance.choice([1, 2, 2, 3]))
+        most = self.chance.choice([1, 1, 2, 2, 2, 3])
+        pieces = self.words.pieces(0 if tails else most, most)
         if not pieces and not tails:
             return None
         frame = self.words.say(key, **({"n": self.words.digits(count)} if count else {}))

@@ -58,13 +58,15 @@ def any_piece(world: World, chance: random.Random, without: frozenset[str] = fro
 
 
 def _weight(world: World, name: str) -> float:
-    """How often people speak of a column: of the kind of thing first, of vocabularies, years and numbers next."""
+    """How often people speak of a column, as in the development set: of years, then of the kind of thing and names."""
     words, column = world.words[name], world.manifest.column(name)
+    if words.kind == "year":
+        return 10.0
     if name == world.main:
         return 6.0
-    if words.values or words.kind == "year":
-        return 3.0
-    return 2.0 if column is not None and column.type in ("integer", "number", "boolean") else 1.0
+    if column is not None and column.type == "text" and column.values is None:
+        return 5.0
+    return 3.0 if column is not None and column.type in ("integer", "number") else 2.0
 
 
 def piece(world: World, name: str, chance: random.Random) -> Piece | None:  # noqa: PLR0911 (one a type of column)

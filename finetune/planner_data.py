@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from agent.context import planner_context
-from agent.mend import nothing_meets, told, words_found, words_left_out
 from agent.messages import planner_messages
 from finetune.dialogues import Dialogue
 from finetune.example import Example
@@ -17,15 +16,11 @@ from finetune.redial import redial_examples
 from finetune.wish import Turn
 from finetune.worlds import World, generated_world, real_world, view
 from tools.catalog import Catalog
-from tools.value_index import name_columns
-from tools.where import parse_where
 
 REAL = 0.45  # share of the examples over a catalog at hand with its whole card
 VIEWS = 0.15  # and over some of its columns; the rest over generated catalogs
 PER_CARD = 24  # examples over one view or generated catalog: they share their card in training
 FOREIGN = 0.1  # share of the dialogues over a catalog at hand in another language, where its domain has some
-EMPTIED = 0.4  # share of the second tries, where it can be, after a filter that nothing meets
-HOURS_OF_MINUTES = re.compile(r"<=? (\d+)$")
 RANK = 25  # of the film that was accepted, up to which a plan found by search is a label
 LENGTHS = {1: 50, 2: 18, 3: 14, 4: 9, 5: 6, 6: 3}  # of a dialogue in turns, with weights
 
@@ -54,11 +49,8 @@ def planner_examples(
         for turn in _turns(world, frames, chance, min(PER_CARD, count - made)):
             if plain(turn.context.message) in apart:
                 continue
-            error = second_try(world, turn, chance)
-            for told_of in ("", error) if error else ("",):
-                if made < count:
-                    made += 1
-                    yield example(world, turn, f"{seed}-{made}", told_of)
+            made += 1
+            yield example(world, turn, f"{seed}-{made}")
 
 
 def _turns(world: World, frames: dict[str, Any], chance: random.Random, count: int) -> Iterator[Turn]:
@@ -107,42 +99,6 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
-def second_try(world: World, turn: Turn, chance: random.Random) -> str:
-    """What the planner is told of a first plan that is wrong, empty where nothing can be.
-
-    Either nothing meets its filter, or it leaves out words that were found: some of the right plan, and those that the
-    right plan leaves out as well.
-    """
-    kept = words_left_out(turn.plan, turn.context)
-    if chance.random() < EMPTIED and (where := emptied(world, turn, chance)):
-        return "; ".join(filter(None, [nothing_meets(where), told(kept)]))
-    used = [word for word in words_found(turn.context) if word not in kept] if turn.plan.act == "recommend" else []
-    missed = min(len(used), chance.choice((1, 1, 1, 2))) if not kept or chance.random() < 0.5 else 0
-    missing = [*kept, *chance.sample(used, missed)]
-    return told(sorted(missing, key=lambda word: word[0].start))
-
-
-def emptied(world: World, turn: Turn, chance: random.Random) -> str:
-    """The plan's filter with one mistake that planners make and that leaves nothing, empty where there is none."""
-    where = next((str(call.arguments["where"]) for call in turn.plan.calls if call.arguments.get("where")), "")
-    if not where or turn.plan.act != "recommend":
-        return ""
-    names = name_columns(world.manifest.columns)
-    conjuncts = parse_where(where, world.manifest).conjuncts
-    wrong = []
-    for at, conjunct in enumerate(conjuncts):
-        column = conjunct.split()[0]
-        made = [conjunct.replace(column, name, 1) for name in names if " ILIKE " in conjunct and name != column]
-        if (minutes := HOURS_OF_MINUTES.search(conjunct)) and "hour" in turn.context.message.lower():
-            made.append(conjunct.replace(minutes[0], f"< {int(minutes[1]) / 60:g}"))
-        if " IN " in conjunct and not conjunct.startswith("NOT"):
-            made.append(f"{conjunct} AND NOT ({conjunct})")
-        wrong += [" AND ".join([*conjuncts[:at], one, *conjuncts[at + 1 :]]) for one in made]
-    chance.shuffle(wrong)
-    return next((one for one in wrong if not len(world.select(one))), "")
-
-
-def example(world: World, turn: Turn, identifier: str, error: str = "") -> Example:
-    messages = planner_messages(world.manifest, turn.context, (), error)
-    kind = "second try" if error else turn.kind
-    return Example(role="planner", id=identifier, kind=kind, messages=messages, answer=turn.plan.text())
+def example(world: World, turn: Turn, identifier: str) -> Example:
+    messages = planner_messages(world.manifest, turn.context)
+    return Example(role="planner", id=identifier, kind=turn.kind, messages=messages, answer=turn.plan.text())

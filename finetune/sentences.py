@@ -7,6 +7,7 @@ from agent.plan import Call
 from finetune.phrases import Piece, any_piece, fill, piece, plural, refusal, with_article
 from finetune.worlds import World
 
+KIND = 0.75  # share of the noun phrases that say the kind of thing ("a comedy"), as in the development set
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -59,11 +60,14 @@ class Sentences:
         """Conditions that can be said in one noun phrase."""
         found: list[Piece] = []
         taken = set(without)
-        for _ in range(self.chance.randint(least, most)):
+        for place in range(self.chance.randint(least, most)):
             # Two values of one list: "a romantic comedy". Where the main one is spoken of, people often give it both.
             lists = {c.name for c in self.world.manifest.enumerated() if c.is_list}
-            again = sorted(taken & lists - without) if self.chance.random() < 0.35 else []
-            if again:
+            again = sorted(taken & lists - without) if self.chance.random() < 0.25 else []
+            kind = self.world.main
+            if place == 0 and kind in self.world.words and kind not in taken and self.chance.random() < KIND:
+                part = piece(self.world, kind, self.chance)
+            elif again:
                 part = piece(self.world, self.chance.choice(again), self.chance)
             else:
                 part = any_piece(self.world, self.chance, frozenset(taken))

@@ -216,13 +216,7 @@ def test_a_run_scores_every_turn_after_the_right_ones(tiny_catalog: Catalog, tmp
     turns = [{"text": "I loved it", "plan": liked, "shown": [item]}, {"text": "hi", "plan": {"act": "chat"}}]
     found = held_out(tmp_path / "requests.jsonl", [dialogue(1), dialogue(2, turns=turns, kind="likes")], tiny_catalog)
     engine = ScriptedEngine(
-        [
-            "chat",
-            "recommend | sql_filter 'Western' IN genres",
-            'recommend | similar_items "zzzz qqqq"',
-            'recommend | similar_items "qqqq zzzz"',  # it is told that there is no such title, and looks again
-            "recommend",
-        ],
+        ["chat", "recommend | sql_filter 'Western' IN genres", 'recommend | similar_items "zzzz qqqq"', "recommend"],
         roles=["planner"],
     )
     cases = plan_all(engine, found.usable(), {"tiny": tiny_catalog}, "test")
@@ -233,8 +227,6 @@ def test_a_run_scores_every_turn_after_the_right_ones(tiny_catalog: Catalog, tmp
     ]
     assert cases[0].shares["runs sql_filter"] == (1.0, 1.0)
     assert cases[1].shares["runs similar_items"] == (0.0, 1.0)
-    assert [case.shares["looked again"] for case in cases] == [(0.0, 1.0), (1.0, 1.0), (0.0, 1.0)]
-    assert "zzzz qqqq" in engine.requests[3].messages[-1].content
     assert "zzzz qqqq" in cases[1].error
     last = engine.requests[-1].messages[-1].content  # the wanted plan's history, not the one that was planned
     assert f"Likes: {title}" in last

@@ -79,7 +79,7 @@ def test_a_turn_shows_its_steps_as_they_come_then_the_reply_and_the_items(tiny_c
 
 
 def test_items_stand_until_a_search_finds_others_or_none(tiny_catalog: Catalog) -> None:
-    shared, session = service(tiny_catalog, COMEDIES, CHAT, NONE_FOUND, NONE_FOUND), talk(Session())
+    shared, session = service(tiny_catalog, COMEDIES, CHAT, NONE_FOUND), talk(Session())
     (*_, comedies) = respond(shared, "a comedy", [], session, ())
     (*_, thanked) = respond(shared, "thanks", comedies.history, session, comedies.picks)
     (*_, nothing) = respond(shared, "of no year", thanked.history, session, thanked.picks)

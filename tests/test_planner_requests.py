@@ -131,7 +131,7 @@ def test_the_right_plans_about_boardgames_run(dialogues: list[Dialogue], boardga
     for one in (one for one in dialogues if one.catalog == "boardgames"):
         session = one.begin()
         for turn in one.turns:
-            assert [call.error for call in run_plan(boardgames, turn.plan, session) if call.error] == [], one.id
+            assert [error for _, error in run_plan(boardgames, turn.plan, session) if error] == [], one.id
             for where, order in filters(turn.plan):
                 matched = call(boardgames, "sql_filter", {"where": where, "order_by": order or None}).matched
                 assert matched is not None

