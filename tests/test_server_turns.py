@@ -14,6 +14,7 @@ import openai
 import pytest
 
 from agent.llm import Request
+from agent.server.limits import BusyError, Gate, Watch
 from tests.server import HeldEngine, Running, WordEngine, running, service_of
 from tests.test_server_chat import USER, items, openai_client, say
 from tools.catalog import Catalog
@@ -134,6 +135,18 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(tiny_catalog: C
         engine.go.set()
         assert [len(items(answer.result(timeout=30))) for answer in taken] == [5, 5, 5]
         assert items(say(client, "a comedy"))
+
+
+def test_who_could_not_be_done_in_time_is_refused_instead_of_kept_waiting() -> None:
+    watch = Watch(until=time.monotonic() + 60)
+    gate = Gate(running=1, waiting=5, deadline=0.5)
+    with gate.place(watch), pytest.raises(BusyError):
+        gate.check()  # a turn takes a second, as long as none was seen
+    for _ in range(20):
+        with gate.place(watch):
+            pass
+    with gate.place(watch):
+        gate.check()
 
 
 def test_whoever_leaves_the_queue_gives_their_place_up(tiny_catalog: Catalog, tmp_path: Path) -> None:

@@ -92,11 +92,14 @@ class WatchedEngine:
 
 
 class Gate:
-    """The bounded queue before the model: so many turns run, so many wait in order, the next is refused at once."""
+    """The bounded queue before the model: so many turns run, so many wait in order, the next is refused at once.
 
-    def __init__(self, running: int, waiting: int) -> None:
+    So is one that would wait too long to be done within its deadline (seconds), going by the turns before it.
+    """
+
+    def __init__(self, running: int, waiting: int, deadline: float = math.inf) -> None:
         self._lock = threading.Lock()
-        self._most_running, self._most_waiting = running, waiting
+        self._most_running, self._most_waiting, self._deadline = running, waiting, deadline
         self._running = 0
         self._queue: deque[threading.Event] = deque()
         self._mean = 1.0  # seconds of a turn
@@ -112,7 +115,7 @@ class Gate:
     def check(self) -> None:
         """Raises BusyError where a request that came now would be refused, before any work is done for it."""
         with self._lock:
-            if self._running >= self._most_running and len(self._queue) >= self._most_waiting:
+            if self._running >= self._most_running and not self._has_room():
                 raise self._busy()
 
     @contextmanager
@@ -140,11 +143,16 @@ class Gate:
             if self._running < self._most_running:
                 self._running += 1
                 ticket.set()
-            elif len(self._queue) < self._most_waiting:
+            elif self._has_room():
                 self._queue.append(ticket)
             else:
                 raise self._busy()
         return ticket
+
+    def _has_room(self) -> bool:
+        """Whether one more may wait. The lock is held."""
+        done = ((len(self._queue) + 1) / self._most_running + 1) * self._mean
+        return len(self._queue) < self._most_waiting and done <= self._deadline
 
     def _busy(self) -> BusyError:
         ahead = len(self._queue) + self._running

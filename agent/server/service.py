@@ -68,7 +68,7 @@ class Service:
 
     @classmethod
     def of(cls, agent: Agent, store: Store) -> "Service":
-        gate = Gate(agent.settings.concurrency, agent.settings.waiting)
+        gate = Gate(agent.settings.concurrency, agent.settings.waiting, agent.settings.deadline)
         return cls(agent, store, gate, Metrics.of(gate), Counter(agent.engine))
 
     def warm(self) -> None:
