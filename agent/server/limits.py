@@ -12,7 +12,7 @@ from agent.fallback import FallbackEngine
 from agent.llm import Engine, Request, Role
 from tools.errors import UsherError
 
-SMOOTHING = 0.2  # weight of the newest turn in the mean that Retry-After is reckoned from
+SMOOTHING = 0.2  # weight of the newest turn in the mean that waiting is reckoned from
 POLL = 0.1  # seconds between two looks of a waiting turn at its watch
 GRACE = 1.0  # seconds beyond its time that a turn gets to end by itself before its caller is told
 LATE = "That took too long and was stopped; try again or ask for less."
