@@ -1,13 +1,15 @@
 """What the planner knows when a message comes: the profile, the last turn and the catalog's titles in the message."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.memory import Session
 from agent.plan import Plan
 from tools.catalog import Catalog
 from tools.mentions import common_words, find_mentions
+from tools.quantities import plain
 from tools.schema import Manifest
-from tools.value_index import ValueIndex
+from tools.value_index import Link, ValueIndex
 
 RECALLED = 8  # the newest likes and dislikes the planner reads; the whole profile goes into the tools
 
@@ -32,7 +34,7 @@ class PlannerContext:
     last_titles: tuple[str, ...] = ()
     last_spans: tuple[Span, ...] = ()
     named: tuple[str, ...] = ()  # the catalog's titles found in the message
-    found: tuple[str, ...] = ()  # what its other words may mean in the catalog
+    found: tuple[Link, ...] = ()  # what its other words may mean in the catalog
 
 
 def planner_context(catalog: Catalog, session: Session, text: str) -> PlannerContext:
@@ -43,21 +45,27 @@ def planner_context(catalog: Catalog, session: Session, text: str) -> PlannerCon
     last = next((exchange.items for exchange in reversed(session.exchanges) if exchange.items), ())
     rows = [row for item in last if (row := catalog.row_of(item)) is not None]
     shown = catalog.items(rows) if rows else []
+    spanned = spans(catalog.manifest, [{"year": item.year, **item.values} for item in shown])
     return PlannerContext(
         message=text,
         liked=_titles(catalog, session.profile.liked),
         disliked=_titles(catalog, session.profile.disliked),
         last_plan=plan,
         last_titles=tuple(item.title for item in shown),
-        last_spans=spans(catalog.manifest, [{"year": item.year, **item.values} for item in shown]),
+        last_spans=spanned,
         named=tuple(named)[:RECALLED],
-        found=found_in(catalog.value_index, text),
+        found=found_in(catalog.value_index, text, spanned),
     )
 
 
-def found_in(index: ValueIndex, text: str) -> tuple[str, ...]:
-    """Conditions, columns, years and minutes that the words of a message may mean."""
-    return tuple(link.said for link in index.link(text, common_words()))
+def found_in(index: ValueIndex, text: str, shown: Sequence[Span]) -> tuple[Link, ...]:
+    """Conditions, columns, bounds and orders that the words of a message may mean; `shown` is of the last items."""
+    ends = [
+        (span.column, plain(span.low), plain(span.high))
+        for span in shown
+        if isinstance(span.low, float) and isinstance(span.high, float)
+    ]
+    return tuple(index.link(text, common_words(), ends))
 
 
 def spans(manifest: Manifest, items: list[dict[str, object]]) -> tuple[Span, ...]:

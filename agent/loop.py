@@ -15,8 +15,9 @@ from agent.facts import Checker, neutral_words
 from agent.grammar import plan_grammar
 from agent.llm import Engine, Message, complete, open_engine
 from agent.memory import Exchange, Session
-from agent.messages import chat_messages, planner_messages, writer_messages
-from agent.plan import Plan, write_plan
+from agent.messages import chat_messages, writer_messages
+from agent.plan import Plan
+from agent.planner import plan_turn
 from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
 from agent.rank import combine, diversify, letter_scores
 from agent.settings import Settings
@@ -97,9 +98,8 @@ def _plan_and_run(agent: Agent, session: Session, text: str) -> Generator[Event,
     context = planner_context(agent.catalog, session, text)
     for _ in range(PLAN_TRIES):
         started = time.perf_counter()
-        messages = planner_messages(agent.catalog.manifest, context, agent.examples, error)
         try:
-            plan = write_plan(agent.engine, messages, agent.grammar)
+            plan = plan_turn(agent.engine, agent.catalog.manifest, agent.grammar, agent.examples, context, error)
         except ToolError as refused:
             error = str(refused)
             yield Planned(None, (time.perf_counter() - started) * 1000, error)

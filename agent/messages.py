@@ -11,9 +11,11 @@ from agent import spoken
 from agent.context import PlannerContext, Span
 from agent.evidence import Pick
 from agent.llm import Message, Role
+from tools.quantities import plain
 from tools.schema import Column, Manifest
 
-FORMAT = 2  # of what is rendered here; raised when it changes, since adapters are trained on it
+# Of what is rendered here; raised when what a role reads changes, since adapters are trained on it.
+FORMATS: dict[Role, int] = {"planner": 3, "ranker": 2, "writer": 2, "user": 2}
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 CARD_VALUES = 36  # a column with more values than these shows its most frequent; the grammar has them all
 CARD_FREQUENT = 12
@@ -47,7 +49,7 @@ def template(role: Role) -> str:
 
 def prompt_version(role: Role) -> str:
     """Changes with the role's prompt file and with this renderer: an adapter reads only what it was trained on."""
-    return hashlib.sha256(f"{FORMAT}\n{template(role)}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{FORMATS[role]}\n{template(role)}".encode()).hexdigest()[:12]
 
 
 def schema_card(manifest: Manifest) -> str:
@@ -67,7 +69,7 @@ def _card_line(column: Column) -> str:
 
 
 def _short(value: float | str | None) -> str:
-    return f"{value:g}" if isinstance(value, float) and value < 1e6 else str(value)
+    return plain(value) if isinstance(value, float) else str(value)
 
 
 def planner_messages(
@@ -92,7 +94,7 @@ def planner_messages(
     if context.named:
         lines.append(f"Titles: {_list(context.named)}")
     if context.found:
-        lines.append(f"Found: {_list(context.found)}")
+        lines.append(f"Found: {_list([link.said for link in context.found])}")
     lines.append(f"Message: {ends(context.message)}")
     if error:
         lines.append(f"The last try failed: {clean(error)}")

@@ -8,13 +8,14 @@ from typing import Protocol, runtime_checkable
 
 from tqdm import tqdm
 
-from agent.context import planner_context
+from agent.context import PlannerContext, planner_context
 from agent.examples import example_messages
 from agent.grammar import plan_grammar
 from agent.llm import Engine, Message, Request
 from agent.memory import Session
 from agent.messages import planner_messages
-from agent.plan import MAX_TOKENS, Plan, write_plan
+from agent.plan import MAX_TOKENS, Plan
+from agent.planner import plan_turn
 from agent.settings import Settings
 from eval.held_out import Dialogue, Turn, command, opened, remember, run_plan
 from eval.models import models
@@ -60,7 +61,7 @@ def plan_all(model: Engine, dialogues: Sequence[Dialogue], catalogs: Mapping[str
             planner = _Planner(model, catalog, plan_grammar(catalog.manifest), examples)
             mine = [dialogue for dialogue in dialogues if dialogue.catalog == catalog_name]
             if mine:
-                planner.plan(planner.messages(Session(), "hello"))
+                planner.plan(planner_context(catalog, Session(), "hello"))
             for dialogue in mine:
                 session = dialogue.begin()
                 for place, turn in enumerate(dialogue.turns, start=1):
@@ -77,21 +78,17 @@ class _Planner:
     grammar: str
     examples: tuple[Message, ...]
 
-    def messages(self, session: Session, text: str) -> tuple[Message, ...]:
-        context = planner_context(self.catalog, session, text)
-        return planner_messages(self.catalog.manifest, context, self.examples)
-
-    def plan(self, messages: tuple[Message, ...]) -> tuple[Plan | None, str]:
+    def plan(self, context: PlannerContext) -> tuple[Plan | None, str]:
         """The plan, or why there is none."""
         try:
-            return write_plan(self.model, messages, self.grammar), ""
+            return plan_turn(self.model, self.catalog.manifest, self.grammar, self.examples, context), ""
         except ToolError as error:
             return None, str(error)
 
     def case(self, dialogue: Dialogue, place: int, turn: Turn, session: Session) -> Case:
-        messages = self.messages(session, turn.text)
         started = time.perf_counter()
-        got, error = self.plan(messages)
+        context = planner_context(self.catalog, session, turn.text)
+        got, error = self.plan(context)
         ms = (time.perf_counter() - started) * 1000
         ours, theirs = said(self.catalog, turn.plan), said(self.catalog, got) if got is not None else None
         measured = shares(turn.plan, got, ours, theirs)
@@ -112,7 +109,7 @@ class _Planner:
             wrong=tuple(differences(turn.plan, got, ours, theirs)),
             shares=measured,
             ms=ms,
-            tokens=self._count(messages, got),
+            tokens=self._count(planner_messages(self.catalog.manifest, context, self.examples), got),
         )
 
     def _count(self, messages: tuple[Message, ...], plan: Plan | None) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ from finetune.sentences import Sentences
 from finetune.wish import Draft, Turn, Wish, as_written, joined, title_calls
 from finetune.worlds import World
 from tools.mentions import find_mentions
+from tools.quantities import plain
 from tools.scorer import Rows
 from tools.text import fold
 
@@ -77,7 +78,7 @@ class Dialogue:
         if key == "request" and self.chance.random() < 0.09:
             count = self.chance.choice([1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 10])
             key = "count_request"
-        most = self.chance.choice([1, 1, 2, 2, 2, 3])
+        most = self.chance.choice([1, 2, 2, 2, 2, 3])
         pieces = self.words.pieces(0 if tails else most, most)
         if not pieces and not tails:
             return None
@@ -273,8 +274,8 @@ class Dialogue:
             words = self.world.words.get(span.column)
             if words is None or isinstance(span.low, str) or isinstance(span.high, str):
                 continue
-            options += [(span.column, f"{span.column} < {plain_number(span.low)}", word) for word in words.less]
-            options += [(span.column, f"{span.column} > {plain_number(span.high)}", word) for word in words.more]
+            options += [(span.column, f"{span.column} < {plain(span.low)}", word) for word in words.less]
+            options += [(span.column, f"{span.column} > {plain(span.high)}", word) for word in words.more]
         if not options:
             return None
         years = [option for option in options if self.world.words[option[0]].kind == "year"]
@@ -344,10 +345,11 @@ class Dialogue:
         if draft.plan is None and not len(found):
             return None
         plan = draft.plan or wish.plan(draft.count)
+        shown = self._spans()
         context = PlannerContext(
             text, tuple(self.liked[-RECALLED:]), tuple(self.disliked[-RECALLED:]), self.last_plan,
-            tuple(self.world.titles[row] for row in self.last_rows), self._spans(), tuple(named),
-            found_in(self.world.value_index, text),
+            tuple(self.world.titles[row] for row in self.last_rows), shown, tuple(named),
+            found_in(self.world.value_index, text, shown),
         )  # fmt: skip
         kind = draft.kind if self.last_plan else f"first {draft.kind}"
         self._remember(draft, plan, wish, found)
@@ -384,7 +386,3 @@ class Dialogue:
             return title
         start = text.lower().find(title.lower())
         return text[start : start + len(title)] if start >= 0 else title
-
-
-def plain_number(value: float) -> str:
-    return f"{value:g}" if abs(value) < 1e6 else str(int(value))

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from agent.plan import Call, Plan
-from finetune.dialogues import Dialogue, plain_number
+from finetune.dialogues import Dialogue
 from finetune.phrases import UNSAYABLE, Piece, is_value
 from finetune.wish import Draft, Wish
 from finetune.worlds import World
+from tools.quantities import plain
 
 
 class ForeignDialogue(Dialogue):
@@ -114,8 +115,8 @@ class ForeignDialogue(Dialogue):
         for span in self._spans():
             said = self.said["compare"].get(span.column, {})
             if not isinstance(span.low, str) and not isinstance(span.high, str):
-                options += [(span.column, f"< {plain_number(span.low)}", text) for text in said.get("less", [])]
-                options += [(span.column, f"> {plain_number(span.high)}", text) for text in said.get("more", [])]
+                options += [(span.column, f"< {plain(span.low)}", text) for text in said.get("less", [])]
+                options += [(span.column, f"> {plain(span.high)}", text) for text in said.get("more", [])]
         if not options:
             return None
         column, bound, text = self.chance.choice(options)

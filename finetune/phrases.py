@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from finetune.lexicon import ColumnWords, Form, Said
 from finetune.worlds import World
+from tools.measures import few
 from tools.schema import Column
 
 DECADES = {1920: "twenties", 1930: "thirties", 1940: "forties", 1950: "fifties", 1960: "sixties", 1970: "seventies",
@@ -283,12 +284,6 @@ def _rating(world: World, column: Column, words: ColumnWords, chance: random.Ran
     top = float(column.maximum or 0)
     sql = f"{column.name} >= {round(0.8 * top)}" if high else f"{column.name} <= {round(0.4 * top)}"
     return Piece((column.name,), sql, *chance.choice(forms))
-
-
-def few(column: Column) -> int:
-    """How many ratings a hidden gem has at most: the maximum without its last digit, only the first digit kept."""
-    tenth = int(float(column.maximum or 0)) // 10
-    return tenth if tenth < 10 else int(str(tenth)[0]) * 10 ** (len(str(tenth)) - 1)
 
 
 def _count(world: World, column: Column, words: ColumnWords, chance: random.Random) -> Piece | None:

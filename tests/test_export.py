@@ -132,7 +132,7 @@ def test_a_prompt_version_changes_with_the_prompt_and_the_renderer(monkeypatch: 
     before = prompt_version("planner")
     assert before != prompt_version("writer")
     assert before == prompt_version("planner")
-    monkeypatch.setattr(messages, "FORMAT", messages.FORMAT + 1)
+    monkeypatch.setitem(messages.FORMATS, "planner", messages.FORMATS["planner"] + 1)
     after = prompt_version("planner")
     monkeypatch.setattr(messages, "template", lambda role: "another prompt")
     assert len({before, after, prompt_version("planner")}) == 3

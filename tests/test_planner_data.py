@@ -13,12 +13,12 @@ from finetune.dialogues import Dialogue
 from finetune.example import read_examples, write_examples
 from finetune.lexicon import domain_names, read_domain, read_frames, words_for
 from finetune.make import read_apart
-from finetune.phrases import few
 from finetune.planner_data import plain, planner_examples
 from finetune.worlds import generated_world, real_world
 from tests.test_grammar import accepts
 from tools.catalog import Catalog
 from tools.errors import UsherError
+from tools.measures import few
 from tools.schema import Column
 
 

@@ -33,7 +33,7 @@ def index() -> ValueIndex:
         ("scifi or sci fi, animated", ["'Sci-Fi' IN genres", "'Animation' IN genres"]),
         ("PG-13, no horror", ["rated = 'PG-13'", "'Horror' IN genres"]),
         ("something suitable for the children", ["rated = 'suitable for children'"]),
-        ("cooperative ones with a critic score over 70", ["cooperative = true", "critic_score"]),
+        ("cooperative ones with a critic score over 70", ["cooperative = true", "critic_score > 70"]),
         ("made by ana vidal", ["maker ILIKE '%ana vidal%'"]),
         ("the Vidal ones", ["maker ILIKE '%Vidal%'"]),
         ("Any Vidal?", ["maker ILIKE '%Vidal%'"]),
@@ -43,8 +43,11 @@ def index() -> ValueIndex:
         ("a young couple in a quiet house", []),
         ("from the late eighties", ["1987 to 1989"]),
         ("the 2010s, the '60s", ["2010 to 2019", "1960 to 1969"]),
-        ("under an hour and a half", ["90 minutes"]),
-        ("2h30 or 45 min", ["150 minutes"]),
+        ("under an hour and a half", ["< 90 minutes"]),
+        ("a short one about the children's Komödie", ["'Comedy' IN genres"]),
+        ("un film d'horreur", ["'Horror' IN genres"]),
+        ("PG or better, a critic score of at least 80", ["rated = 'PG'", "critic_score >= 80"]),
+        ("2h30 or 45 min", ["150 minutes", "45 minutes"]),
         ("ah yes", []),
         ("", []),
     ],
@@ -62,4 +65,4 @@ def test_a_link_covers_the_words_it_is_about(index: ValueIndex) -> None:
 def test_a_catalog_links_its_own_names(tiny_catalog: Catalog) -> None:
     director = tiny_catalog.values("director")[0]
     name = director[0] if isinstance(director, list) else director
-    assert any(said.startswith("director ") for said in found_in(tiny_catalog.value_index, f"films by {name}"))
+    assert any(link.said.startswith("director ") for link in found_in(tiny_catalog.value_index, f"films by {name}", ()))

@@ -8,44 +8,44 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from functools import cache
+from importlib.resources import files
+from typing import Literal, Self
 
 from rapidfuzz.distance import OSA
 
+from tools.bounds import bounds
 from tools.literals import spell, spell_column
+from tools.measures import Ends, Measures, beyond, words_in
 from tools.schema import Column, Manifest
 from tools.text import STOPWORDS, fold, stem
 
-MOST = 8  # links of one message
+MOST = 10  # links of one message
 ALIKE = 5  # letters that two forms of a word share at the start ("comedy", "comedies")
 ENDING = 4  # letters that may follow them
 SPELLING = 0.8  # OSA similarity from which a word is the other, misspelt
 NAME_WORDS = 4  # of a proper name at most
+SYNONYM_WORDS = 3  # of a synonym at most
 VALUE_WORDS = 8  # of a value that may be made of names ("Paris, Texas, USA"); longer ones are prose
 WORD = re.compile(r"[^\W_]+(?:['\u2019.][^\W_]+)*")
-DECADES = {"twenties": 1920, "thirties": 1930, "forties": 1940, "fifties": 1950, "sixties": 1960, "seventies": 1970,
-           "eighties": 1980, "nineties": 1990, "noughties": 2000}  # fmt: skip
-PARTS = {"early": (0, 3), "mid": (4, 6), "late": (7, 9)}
-COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "half an": 0.5}
-DECADE = re.compile(
-    r"\b(?:(?P<part>early|mid|late)[ -])?(?:the )?(?:(?P<long>(?:1[89]|20)\d0)'?s|'?(?P<short>\d0)'?(?:s|er)"
-    rf"|(?P<word>{'|'.join(DECADES)})|(?:années|anni|años|anos|jaren) '?(?P<abroad>\d0))\b"
-)
-HOUR = r"hours?|stunden?|heures?|horas?|ora|ore|uur|uren"
-HOURS = re.compile(
-    rf"\b(?:(?P<number>\d+(?:[.,]\d+)?)[ -]?(?:h|hrs?|{HOUR})"
-    rf"|(?:(?P<count>{'|'.join(sorted(COUNTS, key=len, reverse=True))})(?P<half> and a half)?[ -])?(?:{HOUR}))"
-    r"(?:\b(?P<more> and a half| et demie| y media| e mezza| e meia)|(?:(?: and)? ?(?P<minutes>\d\d?)(?: ?m\w*)?)?)\b"
-)
+
+
+# A column, one of its values, a name in it, a bound on a number, or what a word such as "recent" says.
+Kind = Literal["column", "value", "name", "bound", "word"]
 
 
 @dataclass(frozen=True)
 class Link:
-    """`text[start:end]` may mean this: a condition in SQL, a column's name, a range of years, or minutes."""
+    """`text[start:end]` may mean this: a condition in SQL, a column's name, a range of years, or minutes.
+
+    `exact` where these are a value's own words, or a synonym's, and not something like them.
+    """
 
     start: int
     end: int
     said: str
+    kind: Kind
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,25 @@ class ValueIndex:
     """The vocabularies of a catalog by their first words, and its proper names by their folded text."""
 
     values: tuple[tuple[tuple[str, ...], str], ...]  # words, condition
+    synonyms: dict[tuple[str, ...], tuple[str, ...]]  # words, conditions
     names: dict[str, tuple[str, ...]]  # columns
+    measures: Measures
 
     @classmethod
     def of(cls, manifest: Manifest, named: Iterable[tuple[str, str]]) -> Self:
         """`named` are columns with one of their values each; those that look like proper names are kept."""
         values = list[tuple[tuple[str, ...], str]]()
+        others: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        known = _synonyms()
         for column in manifest.columns:
             own = spell_column(column.name)
             held = "{} IN " + own if column.is_list else own + " = {}"
-            values += [(_words(value), held.format(spell(value))) for value in column.values or ()]
-            values.append((_words(column.name.replace("_", " ")), f"{own} = true" if column.type == "boolean" else own))
+            said = [(value, held.format(spell(value))) for value in column.values or ()]
+            said.append((column.name.replace("_", " "), f"{own} = true" if column.type == "boolean" else own))
+            for value, condition in said:
+                values.append((_words(value), condition))
+                for synonym in known.get(fold(value), ()):
+                    others[synonym].append(condition)
         names: defaultdict[str, dict[str, None]] = defaultdict(dict)
         for name, value in named:
             for part in value.split(", "):
@@ -72,28 +80,51 @@ class ValueIndex:
                     names[fold(part)][name] = None
                     if len(words) > 1 and len(words[-1]) > 4 and words[-1][0].isupper():
                         names[fold(words[-1])].setdefault(name)
-        return cls(tuple(pair for pair in values if pair[0]), {key: tuple(columns) for key, columns in names.items()})
+        return cls(
+            tuple(pair for pair in values if pair[0]),
+            {words: tuple(conditions) for words, conditions in others.items()},
+            {key: tuple(columns) for key, columns in names.items()},
+            Measures.of(manifest),
+        )
 
-    def link(self, text: str, common: frozenset[str]) -> list[Link]:
-        """In the order of the text. `common` are everyday words, which are no names when they stand alone."""
+    def link(self, text: str, common: frozenset[str], shown: Sequence[Ends] = ()) -> list[Link]:
+        """In the order of the text. `common` are everyday words, which are no names when they stand alone; `shown` are
+        columns with the ends of what the last items span in them, which "older" goes beyond.
+        """
         words = list(WORD.finditer(text))
-        folded = [stem(fold(word[0])) for word in words]
+        folded = [stem(max(fold(word[0]).split("'"), key=len)) for word in words]  # children's, d'animazione
         telling = [at for at, word in enumerate(words) if fold(word[0]) not in STOPWORDS]
-        values = self._values_in([words[at] for at in telling], [folded[at] for at in telling])
-        found = [*_decades(text), *_hours(text), *_longest(values), *self._names_in(text, words, common)]
+        values = list(self._values_in([words[at] for at in telling], [folded[at] for at in telling], common))
+        measures = self.measures
+        named = [(one.start, one.end, one.said) for one in values if one.exact]
+        numbers = [Link(one.start, one.end, measures.condition(one, text, named), "bound") for one in bounds(text)]
+        compared = beyond(text, measures, shown, [] if numbers else named)
+        said = [Link(*one, "word") for one in (*words_in(text, measures), *compared)]
+        found = _longest([*numbers, *said, *values, *self._names_in(text, words, common)])
+        bounded = {one.said.split(" ")[0] for one in (*numbers, *said)}
+        found = [one for one in found if one.said not in bounded]  # a column's name says no more than its bound
         first: dict[str, Link] = {}
         for link in sorted(found, key=lambda one: one.start):
             first.setdefault(link.said, link)
         return list(first.values())[:MOST]
 
-    def _values_in(self, words: Sequence[re.Match[str]], folded: Sequence[str]) -> Iterator[Link]:
+    def _values_in(
+        self, words: Sequence[re.Match[str]], folded: Sequence[str], common: frozenset[str]
+    ) -> Iterator[Link]:
+        right = [word in common for word in folded]
         for key, said in self.values:
             for first in range(len(words)):
                 last = first + len(key) - 1
-                if last < len(words) and all(map(_same, key, folded[first : last + 1])):
-                    yield Link(words[first].start(), words[last].end(), said)
+                if last < len(words) and all(map(_same, key, folded[first : last + 1], right[first : last + 1])):
+                    exact = key == tuple(folded[first : last + 1])
+                    yield Link(words[first].start(), words[last].end(), said, _kind(said), exact)
                 elif len(key) > 1 and folded[first] == "".join(key):  # "scifi"
-                    yield Link(words[first].start(), words[first].end(), said)
+                    yield Link(words[first].start(), words[first].end(), said, _kind(said))
+
+        for first in range(len(words)):
+            for last in range(first, min(first + SYNONYM_WORDS, len(words))):
+                for said in self.synonyms.get(tuple(folded[first : last + 1]), ()):
+                    yield Link(words[first].start(), words[last].end(), said, _kind(said), exact=True)
 
     def _names_in(self, text: str, words: Sequence[re.Match[str]], common: frozenset[str]) -> Iterator[Link]:
         first = 0
@@ -109,6 +140,7 @@ class ValueIndex:
                             words[first].start(),
                             words[last].end(),
                             f"{spell_column(column)} ILIKE {spell(f'%{typed}%')}",
+                            "name",
                         )
                     after = last + 1
                     break
@@ -127,6 +159,14 @@ class ValueIndex:
                 if text[left.end() : right.start()] == " ":
                     return True
         return False
+
+
+@cache
+def _synonyms() -> dict[str, tuple[tuple[str, ...], ...]]:
+    """What else values and columns are called, as words: {"usa": (("american",), ("united", "state"), ...)}."""
+    lines = files("tools").joinpath("data/synonyms.txt").read_text(encoding="utf-8").splitlines()
+    pairs = [line.split(": ") for line in lines if line and not line.startswith("#")]
+    return {value: tuple(map(_words, words.split(", "))) for value, words in pairs}
 
 
 def name_columns(columns: Sequence[Column]) -> list[str]:
@@ -149,20 +189,24 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _longest(links: Iterable[Link]) -> list[Link]:
-    """Without those whose words another one covers and more: PG in PG-13."""
+    """Without those whose words another one covers and more, PG in PG-13, or means exactly: thrilling in thriller."""
     held = list(links)
-    return [
-        one
-        for one in held
-        if not any(
-            other.start <= one.start and one.end <= other.end and (other.end - other.start) > (one.end - one.start)
-            for other in held
-        )
-    ]
+    return [one for one in held if not any(_covers(other, one) for other in held)]
 
 
-def _same(one: str, other: str) -> bool:
-    """Two forms of a word, or one misspelt."""
+def _kind(said: str) -> Kind:
+    """Of what is said of a value or a column: a bare column says no condition."""
+    return "value" if " " in said else "column"
+
+
+def _covers(one: Link, other: Link) -> bool:
+    if not (one.start <= other.start and other.end <= one.end):
+        return False
+    return one.end - one.start > other.end - other.start or (one.exact and not other.exact)
+
+
+def _same(one: str, other: str, right: bool) -> bool:
+    """Two forms of a word, or one misspelt, unless the other is `right`, an everyday word: "short" is not "sport"."""
     if one == other:
         return True
     if min(len(one), len(other)) < ALIKE:
@@ -170,25 +214,4 @@ def _same(one: str, other: str) -> bool:
     shared = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     if shared >= ALIKE and max(len(one), len(other)) - shared <= ENDING:
         return True
-    return one[0] == other[0] and OSA.normalized_similarity(one, other) >= SPELLING
-
-
-def _decades(text: str) -> Iterator[Link]:
-    for match in DECADE.finditer(text.lower()):
-        short = match["short"] or match["abroad"]
-        if match["word"]:
-            start = DECADES[match["word"]]
-        elif match["long"]:
-            start = int(match["long"])
-        else:
-            start = int(short) + (1900 if int(short) >= 20 else 2000)
-        low, high = PARTS.get(match["part"] or "", (0, 9))
-        yield Link(match.start(), match.end(), f"{start + low} to {start + high}")
-
-
-def _hours(text: str) -> Iterator[Link]:
-    for match in HOURS.finditer(text.lower()):
-        number, count = match["number"], match["count"]
-        hours = float(number.replace(",", ".")) if number else COUNTS[count] if count else 1.0
-        hours += 0.5 * bool(match["half"] or match["more"])
-        yield Link(match.start(), match.end(), f"{hours * 60 + int(match['minutes'] or 0):g} minutes")
+    return not right and one[0] == other[0] and OSA.normalized_similarity(one, other) >= SPELLING

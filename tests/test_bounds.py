@@ -1,0 +1,64 @@
+"""Numbers in a message, and what bounds them."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tools.bounds import bounds
+from tools.quantities import quantities
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("under an hour and a half", ["< 90 minutes"]),
+        ("no more than an hour fifty", ["<= 110 minutes"]),
+        ("half an hour at most", ["<= 30 minutes"]),
+        ("2h30 or 45 min", ["150 minutes", "45 minutes"]),
+        ("one to two hours", ["60 to 120 minutes"]),
+        ("kürzer als zwei Stunden", ["< 120 minutes"]),
+        ("exactly 90 minutes", ["= 90 minutes"]),
+        ("since 2005", [">= 2005"]),
+        ("no older than 1995", [">= 1995"]),
+        ("older than 12", ["> 12"]),
+        ("pre-1980", ["< 1980"]),
+        ("from 1990 on", [">= 1990"]),
+        ("What have you got from 1982?", ["= 1982"]),
+        ("before the eighties", ["< 1980"]),
+        ("after the '60s", ["> 1969"]),
+        ("the late nineties or early 2000s", ["1997 to 1999", "2000 to 2003"]),
+        ("of the 19th century", ["1800 to 1899"]),
+        ("between 1955 and 1965", ["1955 to 1965"]),
+        ("1955 and 1965", []),
+        ("around 100, around 1980", ["90 to 110", "1978 to 1982"]),
+        ("over 20,000 votes", ["> 20000"]),
+        ("20k or more", [">= 20000"]),
+        ("at least three and a half stars", [">= 3.5"]),
+        ("max 30€, $40-$70", ["<= 30", "40 to 70"]),
+        ("a PG-13 film with 2 friends", []),
+        ("an hour with one friend", ["60 minutes"]),
+        ("", []),
+    ],
+)
+def test_what_bounds_a_number_is_read(text: str, found: list[str]) -> None:
+    assert [one.text() + one.unit for one in bounds(text)] == found
+
+
+@given(st.integers(1, 99_999), st.sampled_from([("under", "<"), ("at most", "<="), ("over", ">"), ("at least", ">=")]))
+def test_any_number_keeps_its_value_and_sign(value: int, said: tuple[str, str]) -> None:
+    word, sign = said
+    assert [one.text() for one in bounds(f"something {word} {value} please")] == [f"{sign} {value}"]
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read_within_its_ends_and_in_order(text: str) -> None:
+    found = bounds(text)
+    assert all(0 <= one.start < one.end <= len(text) and one.low <= one.high for one in found)
+    assert all(left.end <= right.start for left, right in pairwise(found))
+
+
+def test_a_number_in_two_readings_is_read_once() -> None:
+    (one,) = quantities("the 1990s")
+    assert (one.low, one.high) == (1990, 1999)
