@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from agent.context import PlannerContext
 from agent.llm import Engine, Message
-from agent.mend import completed
+from agent.mend import mended
 from agent.messages import planner_messages
 from agent.plan import Plan, write_plan
 from tools.schema import Manifest
@@ -20,7 +20,10 @@ def plan_turn(
 ) -> Plan:
     """`examples` are for a planner that was not trained; `error` is what was wrong with its last try.
 
+    The trained one's plans are mended: its mistakes are known. A bigger model may read between the lines, and is let.
+
     Raises ToolError when what the planner wrote is no plan.
     """
     messages = planner_messages(manifest, context, examples, error)
-    return completed(write_plan(engine, messages, grammar), context)
+    plan = write_plan(engine, messages, grammar)
+    return mended(plan, context, manifest) if engine.trained("planner") else plan

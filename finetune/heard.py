@@ -3,14 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
 from agent.stance import feeling_towards, likened
 from finetune.lexicon import Domain
 from finetune.phrases import DECADES, is_value, quote
 from tools.catalog import Catalog
-from tools.mentions import find_mentions
+from tools.mentions import filler_words, find_mentions
 from tools.text import fold
 
 CHAT = re.compile(
@@ -56,12 +54,6 @@ class Heard:
     names: tuple[str, ...]
     more: bool
     chat: bool
-
-
-@cache
-def filler_words() -> frozenset[str]:
-    """Words of a request that say nothing of what is wanted."""
-    return frozenset(files("finetune").joinpath("data/filler_words.txt").read_text(encoding="utf-8").split())
 
 
 class Listener:

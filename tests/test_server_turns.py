@@ -149,6 +149,24 @@ def test_who_could_not_be_done_in_time_is_refused_instead_of_kept_waiting() -> N
         gate.check()
 
 
+def test_who_waits_is_refused_once_the_turn_before_takes_too_long() -> None:
+    gate = Gate(running=1, waiting=5, deadline=60)
+    gate.seen(0.01)
+    with gate.place(Watch(until=time.monotonic() + 60)), ThreadPoolExecutor() as pool:
+        waiting = pool.submit(lambda: gate.place(Watch(until=time.monotonic() + 1)).__enter__())
+        with pytest.raises(BusyError):
+            waiting.result(timeout=10)
+        assert (gate.waiting, gate.running) == (0, 1)
+
+
+def test_a_slow_turn_before_anybody_came_is_reckoned_with() -> None:
+    gate = Gate(running=1, waiting=5, deadline=60)
+    gate.seen(40)
+    with gate.place(Watch(until=time.monotonic() + 60)), pytest.raises(BusyError) as refused:
+        gate.check()
+    assert refused.value.retry_after == 40
+
+
 def test_whoever_leaves_the_queue_gives_their_place_up(tiny_catalog: Catalog, tmp_path: Path) -> None:
     engine = HeldEngine()
     service = service_of(tiny_catalog, engine, str(tmp_path / "state.db"), turns_at_once=1, waiting=1)

@@ -56,6 +56,35 @@ def test_words_are_linked_in_their_order(index: ValueIndex, text: str, found: li
     assert [link.said for link in index.link(text, frozenset({"young"}))] == found
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a French film", ["'France' IN country"]),
+        ("in French", ["'French' IN language"]),
+        ("with Ana Vidal", ["cast ILIKE '%Ana Vidal%'"]),
+        ("by Ana Vidal", ["director ILIKE '%Ana Vidal%'"]),
+        ("Ana Vidal", ["director ILIKE '%Ana Vidal%'", "cast ILIKE '%Ana Vidal%'"]),
+        ('a title with "night" in it', ["title ILIKE '%night%'"]),
+        ("a thriller", ["'Thriller' IN genres"]),  # not the mood "thrilling"
+        ("something short", []),  # not "Sport"
+    ],
+)
+def test_of_what_words_may_mean_the_likelier_stays(text: str, found: list[str]) -> None:
+    columns = (
+        Column(name="genres", type="text", is_list=True, values=("Thriller", "Sport")),
+        Column(name="mood", type="text", is_list=True, values=("thrilling",)),
+        Column(name="language", type="text", is_list=True, values=("French",)),
+        Column(name="country", type="text", is_list=True, values=("France",)),
+        Column(name="director", type="text", is_list=True),
+        Column(name="cast", type="text", is_list=True),
+    )
+    manifest = Manifest(
+        name="a", noun="film", source="b", rows=1, interactions=0, columns=columns, parts={}, build_hash=""
+    )
+    index = ValueIndex.of(manifest, [("director", "Ana Vidal"), ("cast", "Ana Vidal")])
+    assert [link.said for link in index.link(text, frozenset({"short"}))] == found
+
+
 def test_a_link_covers_the_words_it_is_about(index: ValueIndex) -> None:
     text = "please, a Comdey"
     (link,) = index.link(text, frozenset())

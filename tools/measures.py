@@ -215,7 +215,7 @@ SAYINGS = tuple(
         ),
         ("gem", r"under[- ]the[- ]radar|underappreciated"),
         ("known", r"obscure|(?:little|lesser|barely)[- ]known|unknown"),
-        ("recent", "recent|new|modern|newish|up-to-date"),
+        ("recent", r"recent|new(?=$|[.,!?]| stuff| \w+s\b)|modern|newish|up-to-date"),
         ("decade", "(?:last|past) (?:ten|10) years"),
         ("old", "old|classics?|vintage|old[- ]school|old[- ]fashioned"),
         ("count DESC", "(?:most )?(?:popular|famous|well[- ]known|mainstream)|best[- ]known|blockbusters?"),

@@ -57,6 +57,12 @@ def common_words() -> frozenset[str]:
     return frozenset(files("tools").joinpath("data/common_words.txt").read_text(encoding="utf-8").split())
 
 
+@cache
+def filler_words() -> frozenset[str]:
+    """English words with which people ask for anything at all, folded."""
+    return frozenset(files("tools").joinpath("data/filler_words.txt").read_text(encoding="utf-8").split())
+
+
 class _Reader:
     """One text, its words, and what can be told from how they are written."""
 

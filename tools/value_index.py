@@ -27,6 +27,24 @@ SPELLING = 0.8  # OSA similarity from which a word is the other, misspelt
 NAME_WORDS = 4  # of a proper name at most
 SYNONYM_WORDS = 3  # of a synonym at most
 VALUE_WORDS = 8  # of a value that may be made of names ("Paris, Texas, USA"); longer ones are prose
+TITLE = re.compile(r"\b(?:titles?|titled|named|called)\b", re.IGNORECASE)
+QUOTED = re.compile(r"(?<!\w)[\"'\u201c\u2018]([^\"'\u201c\u201d\u2018\u2019]{2,30})[\"'\u201d\u2019](?!\w)")
+# Columns that share their words, and what stands before or after a word of the first: of both, only one is meant.
+CAST = re.compile(r"\b(?:with|starring|stars|featuring|actors?|actress|acted by)(?: the)? $", re.IGNORECASE)
+SHARED = (
+    (
+        "language",
+        "country",
+        r"\b(?:in|speak\w*|spoken|practi[sc]\w+|learn\w*)(?: my| the)? $",
+        r"[ -](?:language|speaking|audio)\b",
+    ),
+    (
+        "director",
+        "cast",
+        r"\b(?:by|direct\w+|director)(?: the)?(?: great)? $",
+        r"(?:'s\b| direct\w+|,? as (?:a )?director)",
+    ),
+)
 WORD = re.compile(r"[^\W_]+(?:['\u2019.][^\W_]+)*")
 
 
@@ -100,9 +118,12 @@ class ValueIndex:
         numbers = [Link(one.start, one.end, measures.condition(one, text, named), "bound") for one in bounds(text)]
         compared = beyond(text, measures, shown, [] if numbers else named)
         said = [Link(*one, "word") for one in (*words_in(text, measures), *compared)]
-        found = _longest([*numbers, *said, *values, *self._names_in(text, words, common)])
+        found = _longest([*numbers, *said, *values, *self._names_in(text, words, common), *_title_words(text)])
         bounded = {one.said.split(" ")[0] for one in (*numbers, *said)}
-        found = [one for one in found if one.said not in bounded]  # a column's name says no more than its bound
+        used = {(one.start, one.end) for one in found if one.said in bounded}
+        # A column's name says no more than its bound; "rating" that is bounded is not "ratings", too.
+        found = [one for one in found if one.kind != "column" or (one.start, one.end) not in used]
+        found = _one_of_both(text, found)
         first: dict[str, Link] = {}
         for link in sorted(found, key=lambda one: one.start):
             first.setdefault(link.said, link)
@@ -192,6 +213,38 @@ def _longest(links: Iterable[Link]) -> list[Link]:
     """Without those whose words another one covers and more, PG in PG-13, or means exactly: thrilling in thriller."""
     held = list(links)
     return [one for one in held if not any(_covers(other, one) for other in held)]
+
+
+def _title_words(text: str) -> Iterator[Link]:
+    """Words in quotes, where titles are spoken of: 'films with "night" in the title'."""
+    if TITLE.search(text):
+        for match in QUOTED.finditer(text):
+            yield Link(match.start(1), match.end(1), f"title ILIKE {spell(f'%{match[1]}%')}", "name", exact=True)
+
+
+def _one_of_both(text: str, links: Sequence[Link]) -> list[Link]:
+    """Of words that two columns share the one that is meant: "in French" is the language, "a French film" the country;
+    "by Clint Eastwood" is the director, "with Clint Eastwood" the cast, "Clint Eastwood" alone may be either.
+    """
+    kept = list(links)
+    for first, second, before, after in SHARED:
+        ours, theirs = ({(one.start, one.end) for one in kept if _is_of(one, name)} for name in (first, second))
+        for start, end in ours & theirs:
+            lead, trail = text[:start], text[end:]
+            meant = re.search(before, lead, re.IGNORECASE) or re.match(after, trail, re.IGNORECASE)
+            if first == "director" and not meant and not CAST.search(lead):
+                continue
+            kept = [
+                one
+                for one in kept
+                if (one.start, one.end) != (start, end) or not _is_of(one, second if meant else first)
+            ]
+    return kept
+
+
+def _is_of(link: Link, column: str) -> bool:
+    """Whether a link is a condition on a column of this name, or of its plural."""
+    return link.kind in ("value", "name") and bool(re.search(rf"(?: IN |^){column}s?(?= |$)", link.said))
 
 
 def _kind(said: str) -> Kind:

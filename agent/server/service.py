@@ -16,7 +16,7 @@ from agent.memory import Profile, Session
 from agent.messages import MESSAGE
 from agent.server.conversation import Recall, whose
 from agent.server.database import ConflictError
-from agent.server.limits import GRACE, LATE, Gate, LateError, Watch, WatchedEngine
+from agent.server.limits import GRACE, LATE, Gate, LateError, Watch, WatchedEngine, give_way
 from agent.server.problems import SLOW, RefusedError
 from agent.server.store import Person, Store, changes
 from agent.server.tokens import Counter
@@ -72,14 +72,21 @@ class Service:
         return cls(agent, store, gate, Metrics.of(gate), Counter(agent.engine))
 
     def warm(self) -> None:
-        """Load the model, its grammar and the embeddings, as often as it takes; /readyz says no until then."""
+        """Load the model, its grammar and the embeddings, as often as it takes; /readyz says no until then.
+
+        A turn about the best known item comes last: the queue knows from it how long one takes.
+        """
+        give_way()
         while not self.warmed:
             try:
                 self.agent.warm()
+                started = time.monotonic()
+                list(run_turn(self.agent, Session(), f"something like {self.agent.catalog.titles[0]}"))
             except UsherError as error:
                 log("model_away", logging.ERROR, error)
                 time.sleep(AGAIN)
             else:
+                self.gate.seen(time.monotonic() - started)
                 self.warmed = True
 
     def watch(self) -> Watch:
@@ -212,6 +219,7 @@ def _start(
     """Run a turn in a thread of its own, which hands over its events, what it raises, and None at the end."""
 
     def work() -> None:
+        give_way()
         try:
             with closing(service.turn(conversation, text, watch)) as events:
                 for event in events:
