@@ -75,7 +75,7 @@ def mended(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
         if any(typed in title.lower() and title.lower() in said for title in context.named):
             continue  # it is a part of a title that the plan is about
         if _EXCHANGED.search(_lead(link, words[place - 1] if place else (), context.message)):
-            where = _without(where, lambda part, _, link=link: part == link.said, manifest)
+            where = _minus(where, link.said, manifest)
         elif _is_said(link, context.message, said) if link.kind != "bound" else _is_bounded(link, where):
             where = _turned(where, link, words[place - 1] if place else (), context.message)
         else:
@@ -198,6 +198,10 @@ def _without(where: str, dropped: Callable[[str, tuple[str, ...]], bool], manife
     parts = _parts(where, manifest)
     kept = [part for part, columns in parts if not dropped(part, columns)]
     return where if len(kept) == len(parts) else " AND ".join(kept)
+
+
+def _minus(where: str, condition: str, manifest: Manifest) -> str:
+    return _without(where, lambda part, _: part == condition, manifest)
 
 
 def _is_said(link: Link, message: str, plan: str) -> bool:
