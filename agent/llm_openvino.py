@@ -30,7 +30,7 @@ class OpenVINOEngine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._adapters = adapters(settings)
-        self._lock = threading.Lock()
+        self._lock, self._loading = threading.Lock(), threading.Lock()
         self._pipelines: dict[Path, Any] = {}
 
     def stream(self, request: Request) -> Iterator[str]:
@@ -106,10 +106,13 @@ class OpenVINOEngine:
         return config
 
     def _pipeline(self, role: Role) -> Any:
-        model = self._model(role)
-        if model not in self._pipelines:
-            self._pipelines[model] = _load(model, self._settings)
-        return self._pipelines[model]
+        with (
+            self._loading
+        ):  # many turns may come at once when a server goes away, and one model is a third of a gigabyte
+            model = self._model(role)
+            if model not in self._pipelines:
+                self._pipelines[model] = _load(model, self._settings)
+            return self._pipelines[model]
 
     def _model(self, role: Role) -> Path:
         model = model_path(self._settings)

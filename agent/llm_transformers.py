@@ -22,10 +22,15 @@ class TransformersEngine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._adapters = adapters(settings)
-        self._lock = threading.Lock()
+        self._lock, self._loading = threading.Lock(), threading.Lock()
+
+    @property
+    def _loaded(self) -> tuple[Any, Any]:
+        with self._loading:  # of turns that come at once one loads
+            return self._model
 
     @cached_property
-    def _loaded(self) -> tuple[Any, Any]:
+    def _model(self) -> tuple[Any, Any]:
         return load_model(model_path(self._settings), self._adapters)
 
     @cached_property
@@ -105,7 +110,7 @@ class TransformersEngine:
         return role == "planner" or self.trained(role)
 
     def close(self) -> None:
-        self.__dict__.pop("_loaded", None)
+        self.__dict__.pop("_model", None)
         self.__dict__.pop("_compiler", None)
 
     def _encode(self, request: Request) -> Any:

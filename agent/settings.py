@@ -52,8 +52,3 @@ class Settings(BaseSettings):
     body_limit: int = Field(default=1 << 20, ge=1, description="bytes of one request's body")
     rate: float = Field(default=120.0, gt=0, description="requests a minute that one API key may make")
     otlp: str = Field(default="", description="an OpenTelemetry collector (OTLP over HTTP) that gets the spans")
-
-    @property
-    def concurrency(self) -> int:
-        """Turns that run side by side: a model in process answers one at a time, a server batches."""
-        return self.turns_at_once or (32 if self.llm_url else 2)

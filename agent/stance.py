@@ -6,7 +6,7 @@ they say without a title ("loved it", "haven't seen those") is of the titles tha
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -16,6 +16,7 @@ from tools.mentions import Mention, find_mentions
 
 Role = Literal["user", "assistant"]
 Feeling = Literal["liked", "disliked", "seen", "mentioned"]
+Find = Callable[[Catalog, str], Sequence[Mention]]
 
 _SENTENCE = re.compile(r"[.!?…]+(?:\s+|$)|\s[.!?…]+|\n")
 _CONTRAST = re.compile(r"\b(?:but|however|although)\b")
@@ -77,12 +78,14 @@ class Stance:
     feeling: Feeling
 
 
-def stances(catalog: Catalog, messages: Sequence[tuple[Role, str]]) -> list[Stance]:
-    """A stance for each item named in a conversation, in the order they came up; later words replace earlier ones."""
+def stances(catalog: Catalog, messages: Sequence[tuple[Role, str]], find: Find = find_mentions) -> list[Stance]:
+    """A stance for each item named in a conversation, in the order they came up; later words replace earlier ones.
+    `find` gives the mentions of a text.
+    """
     found: dict[int, Stance] = {}
     offered: list[int] = []  # what the other side named last
     for number, (role, text) in enumerate(messages):
-        mentions = find_mentions(catalog, text)
+        mentions = find(catalog, text)
         if role == "assistant":
             offered = [mention.row for mention in mentions] or offered
             for mention in mentions:

@@ -11,7 +11,8 @@ import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -65,14 +66,15 @@ def run_load(url: str, users: int, seconds: float, out: Path, key: str = "", pau
     Raises UsherError when the server is not ready, and, after the table, when sessions crossed or turns were lost.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=users)
-
+    trust = httpx.create_ssl_context()  # one for all: each takes its 20 ms
     out.mkdir(parents=True, exist_ok=True)
+
+    def connect() -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT, verify=trust)
 
     async def run() -> dict[str, Any]:
         with (out / "samples.csv").open("w", encoding="utf-8") as samples:
-            async with httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT, limits=limits) as client:
-                return await measure(client, users, seconds, pause, samples)
+            return await measure(connect, users, seconds, pause, samples)
 
     results = {"date": date.today().isoformat(), "machine": machine(), "url": url, **asyncio.run(run())}
     (out / "results.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
@@ -86,21 +88,30 @@ def run_load(url: str, users: int, seconds: float, out: Path, key: str = "", pau
 
 
 async def measure(
-    client: httpx.AsyncClient, users: int, seconds: float, pause: float = 0.0, samples: TextIO | None = None
+    connect: Callable[[], httpx.AsyncClient],
+    users: int,
+    seconds: float,
+    pause: float = 0.0,
+    samples: TextIO | None = None,
 ) -> dict[str, Any]:
-    """All users at once for so many seconds; turns that run at the end are waited for. Raises UsherError."""
-    await _check_ready(client)
-    tally = Tally()
-    people = [User(client, tally, pause) for _ in range(users)]
-    started = time.monotonic()
-    until = started + seconds
-    watching = asyncio.create_task(_watch(client, tally, started, seconds, samples))
-    await asyncio.gather(*(person.talk(until) for person in people))
-    elapsed = time.monotonic() - started
-    watching.cancel()
-    await _read_memory(client, tally, elapsed)
-    for person in people:
-        await person.check_state()
+    """All users at once for so many seconds; turns that run at the end are waited for. Raises UsherError.
+
+    Everyone has a client of their own: 64 users of one pool take 19 ms of processor time a request, their own 1.4.
+    """
+    async with AsyncExitStack() as clients:
+        watcher, *own = [await clients.enter_async_context(connect()) for _ in range(users + 1)]
+        await _check_ready(watcher)
+        tally = Tally()
+        people = [User(client, tally, pause) for client in own]
+        started = time.monotonic()
+        until = started + seconds
+        watching = asyncio.create_task(_watch(watcher, tally, started, seconds, samples))
+        await asyncio.gather(*(person.talk(until) for person in people))
+        elapsed = time.monotonic() - started
+        watching.cancel()
+        await _read_memory(watcher, tally, elapsed)
+        for person in people:
+            await person.check_state()
     return {
         "users": users,
         "pause": pause,
@@ -128,10 +139,10 @@ class User:
         while True:
             wait = await self._turn(f"{WISHES[step % len(WISHES)]} ({self._token}-{step})")
             step += wait == 0.0
-            left = until - time.monotonic()
-            if left <= 0:
+            pause = (min(wait, LONGEST_WAIT) or self._pause) * random.uniform(0.5, 1.5)  # nobody comes in step
+            if time.monotonic() + pause >= until:
                 return
-            await asyncio.sleep(min(left, min(wait, LONGEST_WAIT) or self._pause * random.uniform(0.5, 1.5)))
+            await asyncio.sleep(pause)
 
     async def check_state(self) -> None:
         """What the server holds about this person is theirs and complete; then it is erased."""

@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent.llm import Engine, Role, engine
-from agent.settings import Settings
+from agent.settings import SHIPPED, Settings
 from tools.errors import UsherError
 
 
 def models(role: Role, settings: Settings, with_base: bool) -> Iterator[tuple[str, Engine]]:
     """The model as "adapter", or as "base" where the role has none; then, if wanted, the base. One is open at a time.
 
-    Raises UsherError at once when the base is wanted beside a server, and EngineError when a model cannot be opened.
+    Raises UsherError at once when the base is wanted beside a server, or a folder of adapters was named that has none for
+    the role; EngineError when a model cannot be opened.
     """
     if with_base and settings.llm_url:
         raise UsherError("--base: the base model is compared in process; unset USHER_LLM_URL")
@@ -22,6 +23,8 @@ def models(role: Role, settings: Settings, with_base: bool) -> Iterator[tuple[st
 def _models(role: Role, settings: Settings, with_base: bool) -> Iterator[tuple[str, Engine]]:
     with engine(settings) as model:
         trained = model.trained(role)
+        if not trained and not settings.llm_url and settings.adapters != SHIPPED:
+            raise UsherError(f"{settings.adapters}: has no adapter for the role {role}; without USHER_ADAPTERS it is Usher's own")
         yield "adapter" if trained else "base", model
     if with_base and trained:
         with (

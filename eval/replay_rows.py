@@ -5,7 +5,7 @@ Each ranks every item: what a row knows nothing of follows in the order of popul
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from agent.pool import Pool, fuse
 from agent.recorded import Turn, fold_of
 from eval.signals import SEARCHES, Candidates, Listening, Matrix, Talk, hear
 from tools.catalog import Catalog
+from tools.mentions import find_mentions
 from tools.scorer import Query, Rows, Scores, top
 
 CUTS = (200, 50, 20)  # of a ranking, in the funnel
@@ -48,7 +49,8 @@ def listen(catalog: Catalog, turns: Sequence[Turn]) -> dict[str, Heard]:
     """What the tools say of each turn, by its id, and of all that was ever suggested: other dialogues may bring it."""
     suggested = {row for turn in turns for item_id in turn.gold if (row := catalog.row_of(item_id)) is not None}
     besides, listening = np.array(sorted(suggested), dtype=np.int64), Listening(catalog)
-    talks = [hear(catalog, turn) for turn in tqdm(turns, desc="titles", dynamic_ncols=True)]
+    find = cache(find_mentions)  # the turns of a dialogue share their messages
+    talks = [hear(catalog, turn, find) for turn in tqdm(turns, desc="titles", dynamic_ncols=True)]
     vectors = _embedded(catalog, sorted({text for talk in talks for text in (talk.said, talk.last)}, key=len))
     return {
         talk.id: Heard(talk, listening.candidates(talk, vectors[talk.said], vectors[talk.last], besides))

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.recorded import Turn
-from agent.stance import Stance, stances
+from agent.stance import Find, Stance, stances
 from eval.attributes import Attributes
+from tools.bm25_search import BM25, BM25Config
 from tools.catalog import Catalog
-from tools.mentions import find_mentions
+from tools.mentions import Mention, find_mentions
 from tools.scorer import Query, Rows, Scores, top
+from tools.text import tokenize
 
 WORDS = 600  # characters of what was said, from its end, that a search reads: what an embedding model can take in
 DEPTH = 200  # candidates that each signal brings
@@ -96,15 +98,15 @@ class Candidates:
         return np.isin(self.rows, np.concatenate(list(self.lists.values())))
 
 
-def hear(catalog: Catalog, turn: Turn) -> Talk:
-    """Read a turn's messages as the agent does."""
-    said = [_without_titles(catalog, one.content) for one in turn.messages if one.role == "user"]
-    found = stances(catalog, [(one.role, one.content) for one in turn.messages])
+def hear(catalog: Catalog, turn: Turn, find: Find = find_mentions) -> Talk:
+    """Read a turn's messages as the agent does; `find` gives the mentions of a text."""
+    said = [_without_titles(one.content, find(catalog, one.content)) for one in turn.messages if one.role == "user"]
+    found = stances(catalog, [(one.role, one.content) for one in turn.messages], find)
     return Talk(turn.id, turn.dialogue, tuple(found), " ".join(said)[-WORDS:], said[-1][-WORDS:] if said else "")
 
 
-def _without_titles(catalog: Catalog, text: str) -> str:
-    for mention in reversed(find_mentions(catalog, text)):
+def _without_titles(text: str, mentions: Sequence[Mention]) -> str:
+    for mention in reversed(mentions):
         text = f"{text[: mention.start]} {text[mention.end :]}"
     return " ".join(text.split())
 
@@ -168,7 +170,7 @@ class Listening:
             "liked": cf(liked),
             "named": cf(other),
             "disliked": cf(disliked),
-            "words": catalog.bm25.score(Query(text=talk.said)),
+            "words": self._bm25.score(Query(text=talk.said)),
             "meaning": near(request, talk.said),
             "meaning_last": near(last, talk.last),
             "near": near(taste, named),
@@ -191,6 +193,12 @@ class Listening:
         """The unit vector of the mean of some items' meaning, zeros where none is known."""
         mean = np.nan_to_num(self.catalog.dense.vectors[list(rows)]).sum(axis=0)
         return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), dtype=np.float32)
+
+    @cached_property
+    def _bm25(self) -> BM25:
+        """The catalog's, in the form for large catalogs: the same scores, many times as fast for thousands of turns."""
+        documents = [tokenize(self.catalog.document(row)) for row in range(len(self.catalog))]
+        return BM25.of_tokens(documents, BM25Config(large=0))
 
     @cached_property
     def _attributes(self) -> Attributes:

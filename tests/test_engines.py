@@ -3,12 +3,14 @@
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from agent import llm_openvino
 from agent.context import planner_context
 from agent.events import Done
 from agent.grammar import plan_grammar
@@ -105,6 +107,18 @@ def test_choices_are_scored_by_the_first_token(name: str, request: pytest.Fixtur
     hello, nonsense = engine.choose(Request("ranker", HELLO, 1), ["Hello", "zzzz"])
     assert -10 < hello <= 0
     assert nonsense < hello
+
+
+@pytest.mark.model
+def test_of_many_at_once_one_loads_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = []
+    load = llm_openvino._load
+    monkeypatch.setattr(llm_openvino, "_load", lambda *args: loads.append(args) or load(*args))  # type: ignore[func-returns-value]
+    engine = OpenVINOEngine(Settings(adapters=Path("none")))
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: complete(engine, Request("planner", HELLO, 3)), range(4)))
+    assert len(loads) == 1
+    engine.close()
 
 
 @pytest.mark.model

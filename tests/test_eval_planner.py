@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent.plan import Plan
 from agent.settings import Settings
 from eval.held_out import Dialogue, HeldOut, catalog_folders, spread
+from eval.models import models
 from eval.planner import plan_all
 from eval.planner_report import cost, measure, print_report, write_report, wrong
 from eval.plans import differences, overlap, said, shares
@@ -262,3 +263,8 @@ def test_the_report_is_a_table_and_a_file(
         "n": 2,
     }
     assert [case["got"] for case in results["cases"]["base"]] == [right, chat]
+
+
+def test_a_folder_of_adapters_without_the_role_is_refused_instead_of_measuring_the_base(tmp_path: Path) -> None:
+    with pytest.raises(UsherError, match="has no adapter for the role planner"):
+        next(models("planner", Settings(adapters=tmp_path / "out"), with_base=False))

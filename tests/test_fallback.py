@@ -1,5 +1,6 @@
 """The model server with the in-process model behind it: who answers when, and what the turn says about it."""
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from agent.fallback import FAILURES, LONGEST, REST, Circuit, FallbackEngine, Spa
 from agent.llm import EngineError, EngineUnavailableError, Message, Request, Role, complete
 from agent.llm_http import HTTPEngine
 from agent.memory import Session
-from agent.server.service import Conversation
+from agent.server.service import Conversation, turns_at_once
 from agent.settings import Settings
 from tests.rude import PLAN, RudeServer, answers, breaks_off, hangs_up, never_stops, refuses, rude_server
 from tests.scripted import ScriptedEngine
@@ -204,9 +205,13 @@ def test_the_turn_says_who_stood_in(pair: Pair, tiny_catalog: Catalog, tmp_path:
     assert all("Drama" in str(pick.item.values["genres"]) for pick in done.picks)
     assert pair.notes == []  # a turn's notes are its own
 
+    assert pair.engine.circuit.open
+    assert turns_at_once(service.agent) == 2  # the server's 32 at once would be all late here
+
     pair.clock.now += REST + 1
     pair.server.always = answers()
     assert turn(service, "a comedy").plan.text() == PLAN
+    assert turns_at_once(dataclasses.replace(service.agent, settings=Settings(llm_url="http://server/v1"))) == 32
 
 
 def turn(service: Any, text: str) -> Done:

@@ -72,11 +72,10 @@ class FakeServer:
 def measured(fault: str = "", pause: float = 0.0) -> tuple[dict[str, Any], FakeServer]:
     server = FakeServer(fault)
 
-    async def run() -> dict[str, Any]:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(server), base_url="http://fake") as client:
-            return await measure(client, users=5, seconds=0.5, pause=pause)
+    def connect() -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.MockTransport(server), base_url="http://fake")
 
-    return asyncio.run(run()), server
+    return asyncio.run(measure(connect, users=5, seconds=0.5, pause=pause)), server
 
 
 def test_everything_answered_is_counted_and_checked() -> None:

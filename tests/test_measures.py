@@ -36,8 +36,8 @@ def test_columns_are_told_by_their_names_and_notes(films: Measures) -> None:
     assert [one and one.name for one in held] == ["year", "runtime", "rating_count", "rating_mean", "setting_period"]
     assert (films.hours, films.price) == (None, None)
     games = measures(number("released", 1980, 2024), number("hours", 1, 300), number("sold", 0, 10**6, "copies sold"))
-    held = games.year, games.hours, games.count
-    assert [one and one.name for one in held] == ["released", "hours", "sold"]
+    asked = games.year, games.hours, games.count
+    assert [one and one.name for one in asked] == ["released", "hours", "sold"]
 
 
 def test_two_columns_of_minutes_and_none_of_the_name_are_left_to_the_planner() -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from agent.llm import Request
-from agent.server.limits import BusyError, Gate, Watch
+from agent.server.limits import BusyError, Gate, LeftError, Watch
 from tests.server import HeldEngine, Running, WordEngine, running, service_of
 from tests.test_server_chat import USER, items, openai_client, say
 from tools.catalog import Catalog
@@ -137,22 +137,25 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(tiny_catalog: C
         assert items(say(client, "a comedy"))
 
 
+def in_a_minute() -> Watch:
+    return Watch(until=time.monotonic() + 60)
+
+
 def test_who_could_not_be_done_in_time_is_refused_instead_of_kept_waiting() -> None:
-    watch = Watch(until=time.monotonic() + 60)
-    gate = Gate(running=1, waiting=5, deadline=0.5)
-    with gate.place(watch), pytest.raises(BusyError):
-        gate.check()  # a turn takes a second, as long as none was seen
+    gate = Gate(running=lambda: 1, waiting=5, deadline=0.5)
+    with gate.place(in_a_minute()), pytest.raises(BusyError), gate.reserved():
+        pass  # a turn takes a second, as long as none was seen
     for _ in range(20):
-        with gate.place(watch):
+        with gate.place(in_a_minute()):
             pass
-    with gate.place(watch):
-        gate.check()
+    with gate.place(in_a_minute()), gate.reserved():
+        assert (gate.running, gate.waiting) == (1, 1)
 
 
-def test_who_waits_is_refused_once_the_turn_before_takes_too_long() -> None:
-    gate = Gate(running=1, waiting=5, deadline=60)
-    gate.seen(0.01)
-    with gate.place(Watch(until=time.monotonic() + 60)), ThreadPoolExecutor() as pool:
+def test_who_waits_is_refused_once_nothing_could_be_done_in_their_time() -> None:
+    gate = Gate(running=lambda: 1, waiting=5, deadline=60)
+    gate.seen(0.2)
+    with gate.place(in_a_minute()), ThreadPoolExecutor() as pool:
         waiting = pool.submit(lambda: gate.place(Watch(until=time.monotonic() + 1)).__enter__())
         with pytest.raises(BusyError):
             waiting.result(timeout=10)
@@ -160,11 +163,59 @@ def test_who_waits_is_refused_once_the_turn_before_takes_too_long() -> None:
 
 
 def test_a_slow_turn_before_anybody_came_is_reckoned_with() -> None:
-    gate = Gate(running=1, waiting=5, deadline=60)
+    gate = Gate(running=lambda: 1, waiting=5, deadline=60)
     gate.seen(40)
-    with gate.place(Watch(until=time.monotonic() + 60)), pytest.raises(BusyError) as refused:
-        gate.check()
+    with gate.place(in_a_minute()), pytest.raises(BusyError) as refused, gate.reserved():
+        pass
     assert refused.value.retry_after == 40
+
+
+def test_of_many_at_once_no_more_are_let_in_than_have_room() -> None:
+    gate = Gate(running=lambda: 2, waiting=3)
+    with ExitStack() as held:
+        for _ in range(5):
+            held.enter_context(gate.reserved())
+        assert (gate.running, gate.waiting) == (2, 3)
+        with pytest.raises(BusyError), gate.reserved():
+            pass
+    assert (gate.running, gate.waiting) == (0, 0)
+
+
+def test_a_gate_that_narrows_lets_nobody_in_until_it_has_room_again() -> None:
+    most = 3
+    gate = Gate(running=lambda: most, waiting=2)
+    with ExitStack() as held:
+        first = [held.enter_context(gate.reserved()) for _ in range(3)]
+        most = 1
+        waiting = held.enter_context(gate.reserved())
+        assert (gate.running, gate.waiting) == (3, 1)
+        with ExitStack() as turns:
+            for ticket in first:
+                turns.enter_context(gate.place(Watch(time.monotonic() + 60, ticket)))
+            turns.pop_all().close()
+        assert waiting.called.is_set()
+        assert (gate.running, gate.waiting) == (1, 0)
+        most = 2
+        held.enter_context(gate.reserved())
+        assert (gate.running, gate.waiting) == (2, 0)
+
+
+def test_a_reserved_place_is_the_turns_once_it_has_begun() -> None:
+    gate = Gate(running=lambda: 1, waiting=0)
+    with ExitStack() as turn:
+        with gate.reserved() as ticket:
+            turn.enter_context(gate.place(Watch(time.monotonic() + 60, ticket)))
+        assert gate.running == 1
+    assert gate.running == 0
+
+
+def test_a_turn_whose_request_ended_before_it_began_takes_nobodys_place() -> None:
+    gate = Gate(running=lambda: 1, waiting=0)
+    with gate.reserved() as ticket:
+        pass
+    with gate.place(in_a_minute()), pytest.raises(LeftError), gate.place(Watch(time.monotonic() + 60, ticket)):
+        pass
+    assert gate.running == 0
 
 
 def test_whoever_leaves_the_queue_gives_their_place_up(tiny_catalog: Catalog, tmp_path: Path) -> None:

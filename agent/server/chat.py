@@ -54,15 +54,15 @@ def chat_routes(service: Service) -> APIRouter:
         Without `session_id` the client sends the whole conversation, and only what `user` likes is kept. Of a message
         of more than 400 characters the planner reads the beginning and the end; `usher.notes` says so then.
         """
-        service.gate.check()
-        turn = await run_in_threadpool(_turn, service, asked, caller_of(request).owner)
-        watch = service.watch()
-        events = events_of(service, turn.conversation, turn.text, watch)
         answer_id = f"chatcmpl-{uuid.uuid4().hex}"
-        async with _connected(request, watch):
-            if not asked.stream:
-                return await _whole(service, asked, turn, answer_id, events)
-            first = await anext(events)  # what is refused is refused with a status, not in mid-stream
+        with service.gate.reserved() as ticket:
+            turn = await run_in_threadpool(_turn, service, asked, caller_of(request).owner)
+            watch = service.watch(ticket)
+            events = events_of(service, turn.conversation, turn.text, watch)
+            async with _connected(request, watch):
+                if not asked.stream:
+                    return await _whole(service, asked, turn, answer_id, events)
+                first = await anext(events)  # what is refused is refused with a status, not in mid-stream
         return StreamingResponse(
             _stream(service, asked, turn, answer_id, first, events),
             media_type="text/event-stream",

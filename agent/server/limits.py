@@ -1,12 +1,13 @@
 """What bounds a turn: its place in the queue, its time, and a caller who may leave."""
 
+import gc
 import math
 import os
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -16,8 +17,10 @@ from tools.errors import UsherError
 
 SMOOTHING = 0.2  # weight of the newest turn in the mean that waiting is reckoned from
 NICE = 5  # niceness of the threads that do turns
+MARGIN = 1.5  # of the time a turn is reckoned to take: turns differ, and who waits is to be answered
 POLL = 0.1  # seconds between two looks of a waiting turn at its watch
 GRACE = 1.0  # seconds beyond its time that a turn gets to end by itself before its caller is told
+LEFT = "the caller went away"
 LATE = "That took too long and was stopped; try again or ask for less."
 
 
@@ -37,11 +40,20 @@ class LeftError(UsherError):
     """The caller went away; nobody reads the rest."""
 
 
+@dataclass(eq=False)
+class Ticket:
+    """Of a turn that waits or runs. `taken` when a turn's thread holds it, and no longer the request."""
+
+    called: threading.Event = field(default_factory=threading.Event)
+    taken: bool = False
+
+
 @dataclass
 class Watch:
     """One turn's limits and counts. `until` is on the monotonic clock; `left` may be set from any thread."""
 
     until: float
+    ticket: Ticket | None = None  # of a place that its request has reserved
     left: threading.Event = field(default_factory=threading.Event)
     tokens: int = 0
     notes: list[str] = field(default_factory=list)  # what the engine has to say about this turn
@@ -56,7 +68,7 @@ class Watch:
         if time.monotonic() > self.until:
             raise LateError(LATE)
         if self.left.is_set():
-            raise LeftError("the caller went away")
+            raise LeftError(LEFT)
 
 
 def give_way() -> None:
@@ -66,6 +78,14 @@ def give_way() -> None:
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
+def settle() -> None:
+    """Take what is loaded by now out of the collector's sight: each of its full rounds over a catalog's half million
+    objects would leave everybody unanswered for 0.3 s.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class WatchedEngine:
@@ -106,15 +126,15 @@ class WatchedEngine:
 class Gate:
     """The bounded queue before the model: so many turns run, so many wait in order, the next is refused at once.
 
-    So is one that could not be done within its deadline (seconds), going by the turns before it and by those that run:
-    when it comes, or as soon as that is seen.
+    So is one that might not be done within its deadline (seconds), going by the turns before it and by those that run.
+    `running` is asked each time: it changes when a model server goes away and comes back.
     """
 
-    def __init__(self, running: int, waiting: int, deadline: float = math.inf) -> None:
+    def __init__(self, running: Callable[[], int], waiting: int, deadline: float = math.inf) -> None:
         self._lock = threading.Lock()
         self._most_running, self._most_waiting, self._deadline = running, waiting, deadline
-        self._begun: dict[threading.Event, float] = {}  # the turns that run, by their tickets, and since when
-        self._queue: deque[threading.Event] = deque()
+        self._begun: dict[Ticket, float] = {}  # the turns that run, and since when
+        self._queue: deque[Ticket] = deque()
         self._mean = 1.0  # seconds of a turn
 
     @property
@@ -130,58 +150,67 @@ class Gate:
         with self._lock:
             self._mean = seconds
 
-    def check(self) -> None:
-        """Raises BusyError where a request that came now would be refused, before any work is done for it."""
-        with self._lock:
-            if self.running >= self._most_running and not self._has_room():
-                raise self._busy()
+    @contextmanager
+    def reserved(self) -> Iterator[Ticket]:
+        """A ticket for a turn that is still to begin, before any work is done for it; of many that come at once no more
+        get one than have room. Given back at the end unless the turn has begun. Raises BusyError, at once.
+        """
+        ticket = self._enter()
+        try:
+            yield ticket
+        finally:
+            with self._lock:
+                if not ticket.taken:
+                    self._leave(ticket)
 
     @contextmanager
     def place(self, watch: Watch) -> Iterator[None]:
-        """Wait for a place, in the caller's thread. Raises BusyError, nearly always at once; LeftError or LateError."""
-        ticket = self._enter()
+        """Wait for a place, in the turn's thread, with the watch's ticket or a new one.
+
+        Raises BusyError: at once, or in the rare case that those before took so long that nothing can be done any more;
+        LeftError.
+        """
+        ticket = watch.ticket or self._enter()
+        with self._lock:
+            if ticket not in self._begun and ticket not in self._queue:
+                raise LeftError("the request ended before its turn began")
+            ticket.taken = True
+        started = math.nan
         try:
-            while not ticket.wait(POLL):
-                watch.check()
-                self._check_hope(ticket, watch)
-        except UsherError:
-            self._give_up(ticket)
-            raise
-        started = time.monotonic()
-        try:
+            while not ticket.called.wait(POLL):
+                self._check_hope(watch)
+            started = time.monotonic()
             yield
         finally:
             with self._lock:
-                self._mean += SMOOTHING * (time.monotonic() - started - self._mean)
-                self._hand_on(ticket)
+                if not math.isnan(started):
+                    self._mean += SMOOTHING * (time.monotonic() - started - self._mean)
+                self._leave(ticket)
 
-    def _enter(self) -> threading.Event:
-        """A ticket, set when its place is there."""
-        ticket = threading.Event()
+    def _enter(self) -> Ticket:
+        """A ticket, called when its place is there."""
+        ticket = Ticket()
         with self._lock:
-            if self.running < self._most_running:
-                self._begin(ticket)
-            elif self._has_room():
-                self._queue.append(ticket)
-            else:
+            if self.running >= self._most_running() and not self._has_room():
                 raise self._busy()
+            self._queue.append(ticket)
+            self._advance()
         return ticket
 
     def _has_room(self) -> bool:
         """Whether one more may wait. The lock is held."""
-        return len(self._queue) < self._most_waiting and self._seconds_of(len(self._queue)) <= self._deadline
+        waiting, most = len(self._queue), self._most_running()
+        ahead = waiting + max(0, self.running - most)
+        turns = (ahead + 1) / most + 1  # one after the other, its own included
+        return waiting < self._most_waiting and turns * self._turn_seconds() * MARGIN <= self._deadline
 
-    def _check_hope(self, ticket: threading.Event, watch: Watch) -> None:
-        """Raises BusyError for a turn that waits and could not be done in time any more."""
+    def _check_hope(self, watch: Watch) -> None:
+        """Raises LeftError, and BusyError for a turn that could not be done in time if it began now."""
+        if watch.left.is_set():
+            raise LeftError(LEFT)
         with self._lock:
-            if ticket in self._queue:
-                seconds = self._seconds_of(self._queue.index(ticket))
-                if time.monotonic() + seconds > watch.until:
-                    raise self._busy()
-
-    def _seconds_of(self, ahead: int) -> float:
-        """How long it takes until a turn is done before which so many wait. The lock is held."""
-        return ((ahead + 1) / self._most_running + 1) * self._turn_seconds()
+            if time.monotonic() + self._mean > watch.until:
+                raise self._busy()
 
     def _turn_seconds(self) -> float:
         """The mean of the turns before, or what one of those that run has taken already. The lock is held."""
@@ -190,22 +219,17 @@ class Gate:
 
     def _busy(self) -> BusyError:
         ahead = len(self._queue) + self.running
-        return BusyError(max(1, math.ceil(ahead * self._turn_seconds() / self._most_running)))
+        return BusyError(max(1, math.ceil(ahead * self._turn_seconds() / self._most_running())))
 
-    def _give_up(self, ticket: threading.Event) -> None:
-        """Leave the queue; a place that came in the same moment goes to the next."""
-        with self._lock:
-            if ticket in self._queue:
-                self._queue.remove(ticket)
-            else:
-                self._hand_on(ticket)
+    def _leave(self, ticket: Ticket) -> None:
+        """Out of the queue, or its place to whoever waits longest. The lock is held."""
+        if self._begun.pop(ticket, None) is None and ticket in self._queue:
+            self._queue.remove(ticket)
+        self._advance()
 
-    def _begin(self, ticket: threading.Event) -> None:
-        self._begun[ticket] = time.monotonic()
-        ticket.set()
-
-    def _hand_on(self, ticket: threading.Event) -> None:
-        """Give a turn's place to whoever waits longest. The lock is held."""
-        del self._begun[ticket]
-        if self._queue:
-            self._begin(self._queue.popleft())
+    def _advance(self) -> None:
+        """Begin as many as have a place. The lock is held."""
+        while self._queue and self.running < self._most_running():
+            ticket = self._queue.popleft()
+            self._begun[ticket] = time.monotonic()
+            ticket.called.set()

@@ -97,14 +97,14 @@ async def _recommend(service: Service, caller: Caller, arguments: dict[str, Any]
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "arguments"
         raise ToolError(f"recommend: {where}: {first['msg']}; it takes: text, session_id") from error
-    service.gate.check()
     conversation = Conversation(Session(), caller.owner)
-    if asked.session_id is not None:
-        conversation = await asyncio.to_thread(service.open, caller.owner, asked.session_id)
-    async with aclosing(events_of(service, conversation, asked.text, service.watch())) as events:
-        async for event in events:
-            if isinstance(event, Done):
-                return event.json()
+    with service.gate.reserved() as ticket:
+        if asked.session_id is not None:
+            conversation = await asyncio.to_thread(service.open, caller.owner, asked.session_id)
+        async with aclosing(events_of(service, conversation, asked.text, service.watch(ticket))) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    return event.json()
     raise AssertionError("a turn ends with Done or raises")
 
 

@@ -11,12 +11,13 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from agent.events import Done, Event
+from agent.fallback import FallbackEngine
 from agent.loop import Agent, run_turn
 from agent.memory import Profile, Session
 from agent.messages import MESSAGE
 from agent.server.conversation import Recall, whose
 from agent.server.database import ConflictError
-from agent.server.limits import GRACE, LATE, Gate, LateError, Watch, WatchedEngine, give_way
+from agent.server.limits import GRACE, LATE, Gate, LateError, Ticket, Watch, WatchedEngine, give_way, settle
 from agent.server.problems import SLOW, RefusedError
 from agent.server.store import Person, Store, changes
 from agent.server.tokens import Counter
@@ -24,6 +25,7 @@ from agent.server.watching import Metrics, log, turn_span
 from tools.errors import ToolError, UsherError
 from tools.text import HALF, is_text
 
+IN_PROCESS, ON_SERVER = 2, 32  # turns side by side: a model in process answers one at a time, a server batches
 AGAIN = 5.0  # seconds until a model that could not be warmed is tried again
 
 Item = Event | BaseException | None  # what a turn's thread hands over
@@ -68,7 +70,7 @@ class Service:
 
     @classmethod
     def of(cls, agent: Agent, store: Store) -> "Service":
-        gate = Gate(agent.settings.concurrency, agent.settings.waiting, agent.settings.deadline)
+        gate = Gate(lambda: turns_at_once(agent), agent.settings.waiting, agent.settings.deadline)
         return cls(agent, store, gate, Metrics.of(gate), Counter(agent.engine))
 
     def warm(self) -> None:
@@ -87,11 +89,12 @@ class Service:
                 time.sleep(AGAIN)
             else:
                 self.gate.seen(time.monotonic() - started)
+                settle()
                 self.warmed = True
 
-    def watch(self) -> Watch:
+    def watch(self, ticket: Ticket | None = None) -> Watch:
         """A turn that starts now: its time runs while it waits, too."""
-        return Watch(time.monotonic() + self.agent.settings.deadline)
+        return Watch(time.monotonic() + self.agent.settings.deadline, ticket)
 
     def open(self, owner: str, session_id: str, person: Person | None = None) -> Conversation:
         """A conversation on the server: it belongs to whoever began it. Raises RefusedError, for another person's."""
@@ -201,6 +204,14 @@ def _no_fault_of_callers() -> Iterator[None]:
     except ToolError as error:
         log("catalog_slow", logging.ERROR, error)
         raise RefusedError(503, SLOW, code="catalog_away", retry_after=2) from error
+
+
+def turns_at_once(agent: Agent) -> int:
+    """As the settings say; never more than a model in process can do while it stands in for its server."""
+    told = agent.settings.turns_at_once
+    if isinstance(agent.engine, FallbackEngine) and agent.engine.circuit.open:
+        return min(told or IN_PROCESS, IN_PROCESS)
+    return told or (ON_SERVER if agent.settings.llm_url else IN_PROCESS)
 
 
 def cut_note(text: str) -> str:

@@ -1,7 +1,9 @@
 """How the server is watched: its log, Prometheus metrics, OpenTelemetry spans. No text of a person's is in any."""
 
+import atexit
 import json
 import logging
+import queue
 import sys
 import time
 import traceback
@@ -9,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any
@@ -45,9 +48,17 @@ class JSONLines(logging.Formatter):
 
 
 def log_to_stderr() -> None:
-    """Set the logs up; called once, by the command line."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Set the logs up; called once, by the command line.
+
+    A thread of their own writes them: each write lets go of the interpreter, and whoever answers requests would have to
+    wait for it behind the turns.
+    """
+    lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    handler = QueueHandler(lines)
     handler.setFormatter(JSONLines())
+    listener = QueueListener(lines, logging.StreamHandler(sys.stderr))
+    listener.start()
+    atexit.register(listener.stop)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
