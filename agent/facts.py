@@ -35,6 +35,8 @@ SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+")
 
 def fold(text: str) -> str:
     """Lower case without accents, one character for each of the composed text, so that places in it stay the same."""
+    if text.isascii():
+        return text.lower()  # the same, and most texts are
     return "".join(_fold_one(char) for char in compose(text))
 
 
@@ -152,7 +154,10 @@ class Checker:
         folded = fold(text)
         named: dict[int, None] = {}
         for pattern, index in self._titles:
+            title = self.picks[index].item.title
             for match in pattern.finditer(folded):
+                if " " not in title and title[:1].isupper() and text[match.start()].islower():
+                    continue  # "an orphan" does not name the film "Orphan"
                 named[index] = None
                 blank = " " * (match.end() - match.start())
                 folded = folded[: match.start()] + blank + folded[match.end() :]

@@ -151,7 +151,7 @@ def _picks(agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, no
 def reply_checker(agent: Agent, session: Session, text: str, picks: tuple[Pick, ...]) -> Checker:
     """The check of the reply to a message that the session does not hold yet."""
     said = " ".join([text, *(exchange.user for exchange in session.exchanges[-2:])])
-    documents = tuple(agent.catalog.document(pick.item.row) for pick in picks)
+    documents = agent.catalog.documents([pick.item.row for pick in picks])
     return Checker(agent.catalog.manifest, picks, documents, said, agent.neutral)
 
 

@@ -80,11 +80,17 @@ def mended(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
             where = _turned(where, link, words[place - 1] if place else (), context.message)
         else:
             where = _added(where, link, words[place - 1] if place else (), context.message)
-    grounded = _grounded(where, context, manifest)
+    grounded = _consistent(_grounded(where, context, manifest), manifest)
     if grounded == before:
         return plan
     made = _with(plan, held, grounded)
     return made if grounded or _searches(made) else _searching(made, context, manifest)
+
+
+def _consistent(where: str, manifest: Manifest) -> str:
+    """Without refusals of what is asked for as well: nothing could meet both, and the message refuses nothing."""
+    asked = {part for part, _ in _parts(where, manifest)}
+    return _without(where, lambda part, _: part.startswith("NOT (") and part[5:-1] in asked, manifest)
 
 
 def _searches(plan: Plan) -> bool:

@@ -1,5 +1,6 @@
 """The reply: the writer role's sentences, each checked before anyone sees it, with a plain reply to fall back on."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +9,14 @@ from agent.facts import Checker, split
 from agent.llm import Engine, Message, Request
 from tools.schema import Manifest
 
+SIGNS = {"ILIKE": ": ", "=": ": ", ">": " above ", "<": " below ", ">=": " at least ", "<=": " at most "}
+_NAME, _TEXT = r'"(?:[^"]|"")+"|\w+', r"'(?:[^']|'')*'"
+_VALUE = rf"{_TEXT}|[-\w.]+"
+CONDITION = re.compile(  # of Where.canonical
+    rf"(?P<member>{_TEXT}) IN (?P<list>{_NAME})"
+    rf"|(?P<range>{_NAME}) BETWEEN (?P<low>{_VALUE}) AND (?P<high>{_VALUE})"
+    rf"|(?P<column>{_NAME}) (?P<sign>{'|'.join(sorted(SIGNS, reverse=True))}) (?P<value>{_VALUE})"
+)
 TRIES = 2  # one reply, one rewrite
 MAX_TOKENS = 160
 
@@ -70,7 +79,30 @@ def plain_reply(noun: str, picks: Sequence[Pick], relaxed: Sequence[str]) -> str
 
 def given_up(relaxed: Sequence[str]) -> str:
     """What was given up, as a sentence; empty when nothing was."""
-    return f"Nothing met every condition, so I gave up: {'; '.join(relaxed)}. " if relaxed else ""
+    said = "; ".join(in_words(condition) for condition in relaxed)
+    return f"Nothing met every condition, so I gave up: {said}. " if relaxed else ""
+
+
+def in_words(condition: str) -> str:
+    """A filter's canonical condition as a person would say it; what has no words here stays as it is."""
+
+    def said(match: re.Match[str]) -> str:
+        if match["member"]:
+            return f"{_name(match['list'])}: {_value(match['member'])}"
+        if match["low"]:
+            return f"{_name(match['range'])} {_value(match['low'])} to {_value(match['high'])}"
+        return f"{_name(match['column'])}{SIGNS[match['sign']]}{_value(match['value'])}"
+
+    words = CONDITION.sub(said, condition).replace(" OR ", " or ")
+    return words[1:-1] if words.startswith("(") and words.endswith(")") else words
+
+
+def _name(column: str) -> str:
+    return column.strip('"').replace("_", " ")
+
+
+def _value(literal: str) -> str:
+    return literal[1:-1].replace("''", "'").strip("%") if literal.startswith("'") else literal
 
 
 def plain_chat(noun: str) -> str:

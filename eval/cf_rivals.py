@@ -117,6 +117,8 @@ def _recbole(likes: csr_matrix, name: str, settings: dict[str, Any]) -> Ask:
 
     def ask(row: int) -> Scores:
         scores = np.full(likes.shape[1], -np.inf)
+        if not likes[row].nnz:  # nobody whom RecBole knows
+            return scores
         person = torch.tensor([dataset.token2id("user_id", str(row))])
         scores[known] = np.asarray(model.full_sort_predict({"user_id": person})).ravel()[places]
         return scores

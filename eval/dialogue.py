@@ -13,6 +13,7 @@ from agent.events import Done
 from agent.facts import Checker, neutral_words
 from agent.memory import Profile, Session
 from agent.messages import LEAVE, Heard
+from agent.write import given_up
 from eval.agenda import stated
 from eval.leaks import Outside
 from eval.people import Person, Taste
@@ -67,7 +68,7 @@ class Stage:
     ) -> Record:
         picks, said = done.picks[:LISTED], " ".join(one.said for one in heard)
         goal = person.wish(len(heard)).goal
-        documents = tuple(self._document(pick.item.row) for pick in done.picks)
+        documents = self.catalog.documents([pick.item.row for pick in done.picks])
         spoken = f"{said} {self.catalog.manifest.noun}"
         checker = Checker(self.catalog.manifest, done.picks, documents, spoken, self._neutral)
         shown = [
@@ -94,7 +95,7 @@ class Stage:
                 *(pick.name for pick in picks if self.catalog.row_of(pick.item.item_id) is None),
                 *self._outside.named(_unshown(done), "\n".join([said, *(str(item["line"]) for item in shown)])),
             ],
-            "unsupported": unsupported(checker, done.reply) if done.picks else [],
+            "unsupported": unsupported(checker, done.reply.removeprefix(given_up(done.relaxed))) if done.picks else [],
             "tokens": tokens,
             "seconds": round(seconds, 4),
         }
@@ -179,9 +180,6 @@ class Stage:
         if not shown or not own or not popularity[own].mean():
             return None
         return float(popularity[shown].mean() / popularity[own].mean() - 1), 1.0
-
-    def _document(self, row: int) -> str:
-        return self.catalog.document(row)
 
     @cached_property
     def _neutral(self) -> frozenset[str]:

@@ -12,8 +12,8 @@ from tools.errors import UsherError
 def models(role: Role, settings: Settings, with_base: bool) -> Iterator[tuple[str, Engine]]:
     """The model as "adapter", or as "base" where the role has none; then, if wanted, the base. One is open at a time.
 
-    Raises UsherError at once when the base is wanted beside a server, or a folder of adapters was named that has none for
-    the role; EngineError when a model cannot be opened.
+    Raises UsherError at once when the base is wanted beside a server; when a folder of adapters was named that has none
+    for the role; EngineError when a model cannot be opened.
     """
     if with_base and settings.llm_url:
         raise UsherError("--base: the base model is compared in process; unset USHER_LLM_URL")
@@ -24,7 +24,9 @@ def _models(role: Role, settings: Settings, with_base: bool) -> Iterator[tuple[s
     with engine(settings) as model:
         trained = model.trained(role)
         if not trained and not settings.llm_url and settings.adapters != SHIPPED:
-            raise UsherError(f"{settings.adapters}: has no adapter for the role {role}; without USHER_ADAPTERS it is Usher's own")
+            raise UsherError(
+                f"{settings.adapters}: has no adapter for the role {role}; without USHER_ADAPTERS it is Usher's own"
+            )
         yield "adapter" if trained else "base", model
     if with_base and trained:
         with (

@@ -134,9 +134,9 @@ def print_results(config: Mapping[str, Any], figures: Mapping[str, Any]) -> None
 
 
 def _table(said: str, rows: Mapping[str, Any]) -> None:
-    print(f"\n{said:<42}" + "".join(f"{figure:>20}" for figure in FIGURES))
+    print(f"\n{said:<42}" + "".join(f"{figure:>22}" for figure in FIGURES))
     for name, found in rows.items():
-        print(f"{name:<42}" + "".join(f"{_cell(found[figure]):>20}" for figure in FIGURES))
+        print(f"{name:<42}" + "".join(f"{_cell(found[figure]):>22}" for figure in FIGURES))
 
 
 def _cell(estimate: Mapping[str, float], sign: str = "") -> str:

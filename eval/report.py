@@ -20,7 +20,7 @@ MOST = 1000  # dialogues that the browser holds, evenly from all of them
 REPLY = 700  # characters of a reply that it shows
 FIRST = 5  # items of a replayed ranking that it shows
 LOWER_IS_BETTER = frozenset({"turns to success", "violations", "repeats", "outside", "unsupported", "replaced", "left",
-                             "asked", "tokens", "seconds"})  # fmt: skip
+                             "asked", "tokens", "seconds", "training s", "query ms", "peak MB"})  # fmt: skip
 NO_ORDER = frozenset({"popularity lift", "took", "dialogues"})
 Table = Mapping[str, Mapping[str, Any]]  # row -> column -> estimate as `Estimate.json` gives it
 
@@ -134,7 +134,7 @@ def _replayed(results: Mapping[str, Any]) -> Iterator[str]:
         return
     figures = list(next(iter(rows.values())))
     yield f'<div class="plots">{"".join(_replayed_plots(results, figures))}</div>'
-    yield "<h2>All turns</h2>"
+    yield "<h2>All turns</h2>" if "turns" in results else "<h2>All people</h2>"
     yield _table(rows, figures)
     if results.get("differences"):
         yield "<h3>Paired differences</h3>"
@@ -148,12 +148,13 @@ def _replayed_plots(results: Mapping[str, Any], figures: Sequence[str]) -> Itera
     recalls = [name for name in figures if name.startswith("R@")]
     if not recalls:
         return
-    at = {row: [_point(found, name) for name in recalls] for row, found in results["rows"].items()}
+    rows = [row for row in results["rows"] if " without " not in row]  # what a part brings is read off the tables
+    at = {row: [_point(results["rows"][row], name) for name in recalls] for row in rows}
     yield lines("Recall by length of the list", at, recalls)
     funnels = results.get("funnel", {})
     steps = list(dict.fromkeys(step["step"] for found in funnels.values() for step in found))
     if steps:
-        left = {row: {step["step"]: step["recall"] for step in found} for row, found in funnels.items()}
+        left = {row: {step["step"]: step["recall"] for step in found} for row, found in funnels.items() if row in at}
         series = {
             row: [Point(held[step], held[step], held[step]) if step in held else None for step in steps]
             for row, held in left.items()
@@ -163,7 +164,7 @@ def _replayed_plots(results: Mapping[str, Any], figures: Sequence[str]) -> Itera
     popularity = [said for said in slices if "popularity" in said]
     if popularity:
         middle = recalls[-2] if len(recalls) > 1 else recalls[-1]
-        by = {row: [_point(slices[said].get(row, {}), middle) for said in popularity] for row in results["rows"]}
+        by = {row: [_point(slices[said].get(row, {}), middle) for said in popularity] for row in rows}
         labels = [said.removeprefix("gold popularity ") for said in popularity]
         yield bars(f"{middle} by how popular the wanted item is (interactions)", by, labels)
 

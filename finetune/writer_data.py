@@ -62,7 +62,7 @@ class Maker:
         """Whether the check of the product lets this reply through and it names every pick told of."""
         if reply is None:
             return False
-        documents = tuple(self.catalog.document(pick.item.row) for pick in picks)
+        documents = self.catalog.documents([pick.item.row for pick in picks])
         checker = Checker(self.catalog.manifest, tuple(picks), documents, said, self.neutral)
         self.tally.composed += 1
         good = not checker.check(reply)

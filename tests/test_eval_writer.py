@@ -153,7 +153,7 @@ def test_distinct_n_by_hand() -> None:
 @given(st.text(max_size=120))
 def test_any_text_can_be_measured(tiny_catalog: Catalog, text: str) -> None:
     about = picks(tiny_catalog, "3")
-    documents = tuple(tiny_catalog.document(pick.item.row) for pick in about)
+    documents = tiny_catalog.documents([pick.item.row for pick in about])
     found = measured(Checker(tiny_catalog.manifest, about, documents, "", neutral_words()), text)
     assert all(0 <= hit <= tried for name, (hit, tried) in found.shares.items() if name != "words")
     assert (found.shares["supported replies"][0] == 1.0) == (not found.unsupported)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.evidence import gather
-from agent.facts import Checker, compose, neutral_words, split
+from agent.facts import Checker, compose, fold, neutral_words, split
 from tools.catalog import Catalog
 
 
@@ -16,7 +16,7 @@ def checker(tiny_catalog: Catalog) -> Checker:
     """About Comet Over Dover (1994), The Cartographer (2005) and Seven Locks (1998)."""
     rows = [row for item_id in ("3", "25", "10") if (row := tiny_catalog.row_of(item_id)) is not None]
     picks = tuple(gather(tiny_catalog, rows, [1.0] * len(rows), []))
-    documents = tuple(tiny_catalog.document(row) for row in rows)
+    documents = tiny_catalog.documents(rows)
     return Checker(tiny_catalog.manifest, picks, documents, "a comedy about space", neutral_words())
 
 
@@ -57,6 +57,14 @@ def test_what_the_evidence_holds_passes(checker: Checker, text: str) -> None:
 )
 def test_what_it_does_not_hold_is_named(checker: Checker, text: str, bad: list[str]) -> None:
     assert checker.check(text) == bad
+
+
+def test_a_word_of_a_sentence_is_no_title_of_one_word(checker: Checker) -> None:
+    comet, cartographer, _ = checker.picks
+    lost = replace(cartographer, item=replace(cartographer.item, title="Locks"))
+    both = replace(checker, picks=(comet, lost), documents=checker.documents[:2])
+    assert both.named("Comet Over Dover has locks.") == (0,)
+    assert both.named("Comet Over Dover, then Locks.") == (0, 1)
 
 
 PLANTED = (
@@ -138,3 +146,8 @@ def test_no_made_up_name_passes(tiny_catalog: Catalog, word: str) -> None:
 def test_digits_that_are_no_numbers_are_refused_and_not_read(tiny_catalog: Catalog) -> None:
     checker = Checker(tiny_catalog.manifest, (), (), "", frozenset({"try"}))
     assert checker.check("Try ² ½.") == ["²", "½"]
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_the_short_way_of_folding_gives_the_same(text: str) -> None:
+    assert fold(text) == fold(f"{text}é")[:-1]

@@ -10,6 +10,7 @@ from agent.loop import Agent, run_turn
 from agent.memory import Session
 from agent.plan import Plan
 from agent.settings import Settings
+from agent.write import in_words
 from tests.scripted import ScriptedEngine
 from tools.catalog import Catalog
 
@@ -94,7 +95,24 @@ def test_an_empty_pool_is_relaxed_and_the_reply_says_so(tiny_catalog: Catalog) -
     )
     assert result.relaxed == ("year > 2015",)
     assert {pick.item.title for pick in result.picks} == {"Dead Letter Saloon", "Dust and Violets"}
-    assert "year > 2015" in result.reply
+    assert "so I gave up: year above 2015." in result.reply
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("director ILIKE '%Denzel Washington%'", "director: Denzel Washington"),
+        ("('Horror' IN genres OR 'Sci-Fi' IN genres)", "genres: Horror or genres: Sci-Fi"),
+        ("year BETWEEN 1930 AND 1939", "year 1930 to 1939"),
+        ("rating_count >= 1000", "rating count at least 1000"),
+        ("title = 'It''s here'", "title: It's here"),
+        ('"odd name" < -2.5', "odd name below -2.5"),
+        ("released > '1999-12-31'", "released above 1999-12-31"),
+        ("cast IS NULL", "cast IS NULL"),
+    ],
+)
+def test_a_condition_that_was_given_up_is_said_in_words(condition: str, words: str) -> None:
+    assert in_words(condition) == words
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,11 @@ def mend(index: ValueIndex, message: str, plan: str, *, last: str = "", named: t
     ("message", "plan", "whole"),
     [
         (
+            "I doubt you have a horror film",
+            "recommend | sql_filter 'Horror' IN genres AND NOT ('Horror' IN genres)",
+            "recommend | sql_filter 'Horror' IN genres",
+        ),
+        (
             "a horror comedy",
             "recommend | sql_filter 'Horror' IN genres",
             "recommend | sql_filter 'Horror' IN genres AND 'Comedy' IN genres",

@@ -151,8 +151,14 @@ class Catalog:
 
     def document(self, row: int) -> str:
         """The text that both searches know the item by."""
-        ((text,),) = self._fetch("SELECT text FROM documents WHERE row = ?", [int(row)])
-        return str(text)
+        return self.documents([row])[0]
+
+    def documents(self, rows: Sequence[int] | Rows) -> tuple[str, ...]:
+        """Those texts of several items, in their order."""
+        wanted = [int(row) for row in rows]
+        found = self._fetch("SELECT row, text FROM documents WHERE row IN (SELECT unnest(?::BIGINT[]))", [wanted])
+        texts = {row: str(text) for row, text in found}
+        return tuple(texts[row] for row in wanted)
 
     @cached_property
     def popularity(self) -> NDArray[np.float32]:
