@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -29,6 +29,7 @@ DECIMAL = re.compile(r"\d+\.\d+")
 PLAIN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+(?:s|st|nd|rd|th)?|(?:[^\W\d_]\.)+[^\W\d_]")
 CODE = re.compile(r"[<>{}|\\=@^~`]|://|\]\(|\bwww\.", re.IGNORECASE)  # no sentence about an item has any of these
 NAME = 4  # words of a value that may be a name or a keyword; a longer one is free text
+HELD = 4096  # texts of the catalog whose stems are kept
 QUOTE = "theme: "  # begins the reason that quotes an item's text (tools/dense_search.py)
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+")
 
@@ -60,14 +61,20 @@ def stem(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
 
 
-def stems(text: str) -> set[str]:
+def stems(text: str) -> frozenset[str]:
     """Stems of a text's words; a hyphenated word gives its parts too."""
-    found = set()
+    found = set[str]()
     for word in WORD.findall(fold(text)):
         found.add(stem(word))
         if not DECIMAL.fullmatch(word):
             found.update(stem(part) for part in re.split(r"[-.]", word))
-    return found
+    return frozenset(found)
+
+
+@lru_cache(HELD)
+def _held_stems(text: str) -> frozenset[str]:
+    """Of what a catalog holds, which comes up again and again; nothing that a person wrote is kept."""
+    return stems(text)
 
 
 def neutral_words() -> frozenset[str]:
@@ -91,12 +98,17 @@ class Checker:
     neutral: frozenset[str]
 
     @cached_property
-    def _said(self) -> set[str]:
+    def _said(self) -> frozenset[str]:
         return stems(self.said)
 
     @cached_property
     def _vocabulary(self) -> set[str]:
-        return {word for column in self.manifest.enumerated() for value in column.values or () for word in stems(value)}
+        return {
+            word
+            for column in self.manifest.enumerated()
+            for value in column.values or ()
+            for word in _held_stems(value)
+        }
 
     @cached_property
     def _titles(self) -> list[tuple[re.Pattern[str], int]]:
@@ -117,10 +129,10 @@ class Checker:
         ]
 
     @cached_property
-    def _texts(self) -> list[set[str]]:
+    def _texts(self) -> list[frozenset[str]]:
         """Stems of each pick's free texts."""
         return [
-            _plain_stems(" ".join([document, *pick.why, *_free_texts(pick, self.manifest)]))
+            _plain_stems(document) | _plain_stems(" ".join([*pick.why, *_free_texts(pick, self.manifest)]))
             for pick, document in zip(self.picks, self.documents, strict=True)
         ]
 
@@ -192,13 +204,13 @@ def _values(pick: Pick, manifest: Manifest) -> set[str]:
     """Stems of an item's values, with their columns' names and units, but its free texts; numbers as a person would
     write them.
     """
-    words: set[str] = stems(pick.name)
+    words = set(_held_stems(pick.name))
     for column in manifest.columns:
         parts = _parts(pick, column)
         if parts:
-            words |= stems(column.name.replace("_", " ")) | stems(column.note)
+            words |= _held_stems(column.name.replace("_", " ")) | _held_stems(column.note)
         for part in parts:
-            words |= set() if _is_free(part, column) else stems(str(part))
+            words |= set() if _is_free(part, column) else _held_stems(str(part))
             if isinstance(part, float):
                 words |= {f"{part:.0f}", f"{part:.1f}", f"{part:g}"}
     return words
@@ -218,10 +230,11 @@ def _is_free(part: Any, column: Column) -> bool:
     return isinstance(part, str) and column.values is None and len(part.split()) > NAME
 
 
-def _plain_stems(text: str) -> set[str]:
+@lru_cache(HELD)
+def _plain_stems(text: str) -> frozenset[str]:
     """Stems of a free text's words and whole numbers: none of a link, of code, or of what mixes letters and digits."""
     words = (word for chunk in text.split() if not CODE.search(chunk) for word in WORD.findall(fold(chunk)))
-    return {stem(part) for word in words for part in [word, *word.split("-")] if PLAIN.fullmatch(part)}
+    return frozenset(stem(part) for word in words for part in [word, *word.split("-")] if PLAIN.fullmatch(part))
 
 
 def _decade(word: str, evidence: Iterable[str]) -> bool:

@@ -24,9 +24,8 @@ def _models(role: Role, settings: Settings, with_base: bool) -> Iterator[tuple[s
     with engine(settings) as model:
         trained = model.trained(role)
         if not trained and not settings.llm_url and settings.adapters != SHIPPED:
-            raise UsherError(
-                f"{settings.adapters}: has no adapter for the role {role}; without USHER_ADAPTERS it is Usher's own"
-            )
+            train = f"train it with: usher finetune train --role {role}"
+            raise UsherError(f"{settings.adapters}: has no adapter for the role {role}; {train}")
         yield "adapter" if trained else "base", model
     if with_base and trained:
         with (

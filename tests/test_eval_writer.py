@@ -175,7 +175,7 @@ def test_what_cannot_be_measured_is_said_in_one_line(
     with pytest.raises(UsherError, match=r"requests.jsonl: cannot be read"):
         run_writer(folders, file, tmp_path, None, False, 3)
     file.write_text(dialogue("1", ("hello", {"act": "chat"})).model_dump_json())
-    with pytest.raises(UsherError, match="the writer was not trained; train it with: usher finetune train"):
+    with pytest.raises(UsherError, match="has no adapter for the role writer; train it with: usher finetune train"):
         run_writer(folders, file, tmp_path, None, False, 3)
     monkeypatch.setenv("USHER_LLM_URL", "http://127.0.0.1:9/v1")
     with pytest.raises(UsherError, match="--base: the base model is compared in process; unset USHER_LLM_URL"):
