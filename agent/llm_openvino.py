@@ -106,9 +106,7 @@ class OpenVINOEngine:
         return config
 
     def _pipeline(self, role: Role) -> Any:
-        with (
-            self._loading
-        ):  # many turns may come at once when a server goes away, and one model is a third of a gigabyte
+        with self._loading:  # many turns may come at once when a server goes away; one of them loads
             model = self._model(role)
             if model not in self._pipelines:
                 self._pipelines[model] = _load(model, self._settings)

@@ -94,7 +94,7 @@ def in_words(condition: str) -> str:
         return f"{_name(match['column'])}{SIGNS[match['sign']]}{_value(match['value'])}"
 
     words = CONDITION.sub(said, condition).replace(" OR ", " or ")
-    return words[1:-1] if words.startswith("(") and words.endswith(")") else words
+    return words[1:-1] if words.startswith("(") and words.find(")") == len(words) - 1 else words
 
 
 def _name(column: str) -> str:

@@ -103,6 +103,7 @@ def test_an_empty_pool_is_relaxed_and_the_reply_says_so(tiny_catalog: Catalog) -
     [
         ("director ILIKE '%Denzel Washington%'", "director: Denzel Washington"),
         ("('Horror' IN genres OR 'Sci-Fi' IN genres)", "genres: Horror or genres: Sci-Fi"),
+        ("(year > 1990) OR (runtime < 90)", "(year above 1990) or (runtime below 90)"),
         ("year BETWEEN 1930 AND 1939", "year 1930 to 1939"),
         ("rating_count >= 1000", "rating count at least 1000"),
         ("title = 'It''s here'", "title: It's here"),
