@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from agent.context import PlannerContext
-from agent.plan import Call, Plan
+from agent.plan import MOST_CALLS, Call, Plan
+from agent.tastes import search_for, tasted
 from tools.errors import ToolError
 from tools.mentions import filler_words
 from tools.schema import Manifest
@@ -81,16 +82,26 @@ def mended(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
         else:
             where = _added(where, link, words[place - 1] if place else (), context.message)
     grounded = _consistent(_grounded(where, context, manifest), manifest)
+    tastes = tasted(plan, grounded, context)
+    grounded = _without(grounded, lambda part, _: part in tastes, manifest)
     if grounded == before:
         return plan
     made = _with(plan, held, grounded)
+    made = made.model_copy(update={"calls": (*made.calls, *search_for(tastes))[:MOST_CALLS]})
     return made if grounded or _searches(made) else _searching(made, context, manifest)
 
 
 def _consistent(where: str, manifest: Manifest) -> str:
     """Without refusals of what is asked for as well: nothing could meet both, and the message refuses nothing."""
     asked = {part for part, _ in _parts(where, manifest)}
-    return _without(where, lambda part, _: part.startswith("NOT (") and part[5:-1] in asked, manifest)
+    return _without(where, lambda part, _: _refused(part) in asked, manifest)
+
+
+def _refused(part: str) -> str:
+    """What a refusal refuses; nothing of any other condition."""
+    if part.startswith("NOT ("):
+        return part[5:-1]
+    return part.replace(" NOT ILIKE ", " ILIKE ", 1) if " NOT ILIKE " in part else ""
 
 
 def _searches(plan: Plan) -> bool:
@@ -131,7 +142,7 @@ def _searching(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
         return plan
     query = " ".join(names or [word[0] for word in words])
     search = Call(tool="bm25_search" if names else "dense_search", arguments={"query": query})
-    return plan.model_copy(update={"calls": (*plan.calls, search)})
+    return plan.model_copy(update={"calls": (*plan.calls, search)[:MOST_CALLS]})
 
 
 def _with(plan: Plan, held: Call | None, where: str) -> Plan:

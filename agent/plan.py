@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 from agent.llm import Engine, Message, Request, complete
 from tools.errors import ToolError
 
+MOST_CALLS = 6
 MAX_TOKENS = 220  # of a plan; the grammar's longest sensible plan is shorter
 QUERIES = {"bm25_search": "query", "dense_search": "query", "facet_counts": "column"}
 TITLES = {"similar_items": "item_id", "title_lookup": "title"}
@@ -104,7 +105,7 @@ class Plan(BaseModel):
 
     act: Act
     count: int | None = Field(default=None, ge=1, le=20)
-    calls: tuple[Call, ...] = Field(default=(), max_length=6)
+    calls: tuple[Call, ...] = Field(default=(), max_length=MOST_CALLS)
     question: str | None = None
 
     def text(self) -> str:

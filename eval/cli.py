@@ -74,6 +74,9 @@ def replay(
     bad_lines: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of bad lines that is let pass.")] = 0.01,
     jobs: Annotated[int, typer.Option(min=1, help="Dialogues at once.")] = 1,
     ray: Annotated[str, typer.Option(help="Address of a Ray cluster to fan out over, auto for the one here.")] = "",
+    plans: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the agent's plans for other runs; OUT/plans when not given.")
+    ] = None,
 ) -> None:
     """Replay recorded dialogues: how high each row ranks what was suggested next."""
     from eval.replay import GROUPS, Asked, run_replay
@@ -81,7 +84,7 @@ def replay(
     if unknown := [name for name in rows or [] if name not in GROUPS]:
         raise typer.BadParameter(f"{unknown[0]}: is none of {', '.join(GROUPS)}", param_hint="--rows")
     groups = tuple(group for group in GROUPS if not rows or group in rows)
-    run_replay(Asked(data, catalog, out, groups, train, limit, bad_lines, jobs, ray))
+    run_replay(Asked(data, catalog, out, groups, train, limit, bad_lines, jobs, ray, plans))
 
 
 @cli.command()

@@ -13,9 +13,11 @@ from tools.errors import UsherError
 
 
 @contextmanager
-def on_cluster(address: str, jobs: int, player: type[Any], asked: Any) -> Iterator[Callable[[Any], Record]]:
+def on_cluster(
+    address: str, jobs: int, player: type[Any], asked: Any, method: str = "dialogue"
+) -> Iterator[Callable[[Any], Record]]:
     """A function that gives a task to whichever of `jobs` workers is free; for as many threads at once. Each worker
-    opens `player(asked)` and answers with its `dialogue(task)`.
+    opens `player(asked)` and answers with what that method of it makes of the task.
 
     Raises UsherError when Ray is not installed, when no cluster answers at the address, or for what a worker refuses.
     """
@@ -37,7 +39,7 @@ def on_cluster(address: str, jobs: int, player: type[Any], asked: Any) -> Iterat
         def play(task: Any) -> Record:
             mine = free.get()
             try:
-                record: Record = ray.get(mine.dialogue.remote(task))
+                record: Record = ray.get(getattr(mine, method).remote(task))
             except RayTaskError as error:
                 raise UsherError(f"--ray: a worker stopped: {error.cause}") from error
             finally:

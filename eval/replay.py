@@ -17,7 +17,7 @@ from eval.cluster import on_cluster
 from eval.learned import WHOLE, learned_rows
 from eval.memory import Memory
 from eval.metrics import places
-from eval.replay_agent import agent_rankings, ranked_again
+from eval.replay_agent import agent_rankings, plan_dialogue, ranked_again
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import print_results, results
 from eval.replay_rows import Ranked, Ranker, listen, popularity_row, tool_rows
@@ -32,7 +32,9 @@ TOP = 10  # items of a ranking that a record keeps
 
 @dataclass(frozen=True)
 class Asked:
-    """What to replay: `train` is a replay file to count popularity in, `limit` a number of dialogues."""
+    """What to replay: `train` is a replay file to count popularity in, `limit` a number of dialogues. `plans` is the
+    folder that keeps the agent's plans, in `out` where none is given.
+    """
 
     data: Path
     catalog: Path
@@ -43,6 +45,15 @@ class Asked:
     bad_lines: float = 0.01
     jobs: int = 1
     ray: str = ""
+    plans: Path | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A dialogue by its name, and the agent's plans of its messages; none where the agent is not asked for."""
+
+    name: str
+    plans: Sequence[str] = ()
 
 
 @dataclass
@@ -65,8 +76,13 @@ class Replaying:
         self.dialogues = _limited(self.replay.dialogues(), self.asked.limit)
         self.agent = Agent.open(settings) if "agent" in self.asked.groups else None
 
-    def dialogue(self, name: str) -> Record:
-        return replay_dialogue(self.catalog, self.replay, self.rankers, self.agent, self.dialogues[name])
+    def plan(self, name: str) -> Record:
+        assert self.agent is not None
+        return {"plans": plan_dialogue(self.agent, self.dialogues[name])}
+
+    def dialogue(self, one: Recorded) -> Record:
+        turns = self.dialogues[one.name]
+        return replay_dialogue(self.catalog, self.replay, self.rankers, self.agent, turns, one.plans)
 
     @cached_property
     def rankers(self) -> dict[str, Ranker]:
@@ -87,15 +103,10 @@ def run_replay(asked: Asked) -> None:
     replaying = Replaying(asked)
     try:
         run = Run.open(asked.out, _config(asked, replaying.catalog, replaying.agent))
-        tasks = {name: name for name in replaying.dialogues}
+        tasks = {name: Recorded(name, plans) for name, plans in _plans(asked, replaying).items()}
         if not asked.ray and tasks.keys() - run.done().keys():
             _ = replaying.rankers  # before any thread asks for them
-        with (
-            on_cluster(asked.ray, asked.jobs, Replaying, asked)
-            if asked.ray
-            else nullcontext(replaying.dialogue) as play
-        ):
-            records = list(run.map(play, tasks, asked.jobs, "dialogues"))
+        records = _played(asked, replaying, "dialogue", run, tasks, "dialogues")
     finally:
         replaying.close()
     figures = {"date": date.today().isoformat(), "data": replaying.replay.json(), **results(records)}
@@ -104,13 +115,44 @@ def run_replay(asked: Asked) -> None:
     print_results(run.config, figures)
 
 
+def _plans(asked: Asked, replaying: Replaying) -> Mapping[str, Sequence[str]]:
+    """The agent's plans by dialogue. They take nearly all of the time and do not hang on how items are ranked: made
+    once, they serve every run with the same planner, catalog and data.
+    """
+    if replaying.agent is None:
+        return dict.fromkeys(replaying.dialogues, ())
+    config = _config(asked, replaying.catalog, replaying.agent)
+    hold = {"command": "replay: plans", "data": config["data"][asked.data.name]}
+    hold |= {name: config[name] for name in ("catalog", "bad_lines", "planner")}
+    run = Run.open(asked.plans or asked.out / "plans", hold)
+    tasks = {name: name for name in replaying.dialogues}
+    return {record["id"]: record["plans"] for record in _played(asked, replaying, "plan", run, tasks, "plans")}
+
+
+def _played(
+    asked: Asked, replaying: Replaying, method: str, run: Run, tasks: Mapping[str, Any], name: str
+) -> list[Record]:
+    """What that method makes of each task, here or on the cluster; what the run holds already is not done again."""
+    with (
+        on_cluster(asked.ray, asked.jobs, Replaying, asked, method)
+        if asked.ray and tasks.keys() - run.done().keys()
+        else nullcontext(getattr(replaying, method)) as play
+    ):
+        return list(run.map(play, tasks, asked.jobs, name))
+
+
 def replay_dialogue(
-    catalog: Catalog, replay: Replay, rankers: Mapping[str, Ranker], agent: Agent | None, turns: Sequence[Turn]
+    catalog: Catalog,
+    replay: Replay,
+    rankers: Mapping[str, Ranker],
+    agent: Agent | None,
+    turns: Sequence[Turn],
+    plans: Sequence[str] = (),
 ) -> Record:
     """Where each row ranks the gold of one dialogue's turns; turns whose gold was all named before are left out."""
     ranked = {name: {turn.id: ranker(turn.id) for turn in turns} for name, ranker in rankers.items()}
     if agent is not None:
-        ranked |= agent_rankings(agent, turns)
+        ranked |= agent_rankings(agent, turns, plans)
     if agent is not None and WHOLE in rankers and agent.engine.plays("ranker"):
         ranked[f"{WHOLE}, then ranker"] = {turn.id: ranked_again(agent, turn, ranked[WHOLE][turn.id]) for turn in turns}
     record: Record = {"fold": fold_of(turns[0].dialogue), "turns": []}
@@ -196,10 +238,9 @@ def _config(asked: Asked, catalog: Catalog, agent: Agent | None) -> dict[str, An
         "bad_lines": asked.bad_lines,
     }
     if agent is not None:
-        shown = agent.settings.model_dump(mode="json", include={"model", "llm_url", "llm_model", "shown", "diversity"})
         adapters = sorted(agent.settings.adapters.glob("*/*.safetensors"))
-        config["agent"] = shown | {
-            "engine": agent.engine.name,
-            "adapters": {file.parent.name: file_hash(file)[:16] for file in adapters},
-        }
+        hashes = {file.parent.name: file_hash(file)[:16] for file in adapters}
+        model = agent.settings.model_dump(mode="json", include={"model", "llm_url", "llm_model"})
+        config["planner"] = model | {"engine": agent.engine.name, "adapter": hashes.get("planner")}
+        config["agent"] = agent.settings.model_dump(mode="json", include={"shown", "diversity"}) | {"adapters": hashes}
     return config

@@ -1,7 +1,7 @@
 """The agent's rows of a replay: its own turns along a recorded dialogue, and again without each of its parts.
 
-The agent plans every message as it came, and then hears what the other side really replied. Its turn is the real one up
-to the items; replies are not written. Its ranking is what it shows, in order, and then the rest of its fused list. A
+The agent plans every message as it came, and then hears what the other side really replied. What it plans does not hang
+on how items are ranked, so plans are made once and kept. Its turn is the real one up to the items; replies are not written. Its ranking is what it shows, in order, and then the rest of its fused list. A
 turn in which it asks or chats instead shows nothing, and its ranking is popularity.
 """
 
@@ -62,33 +62,48 @@ class _Told:
         """The engine is closed by whoever opened it."""
 
 
-def agent_rankings(agent: Agent, turns: Sequence[Turn]) -> dict[str, dict[str, Ranked]]:
-    """The rankings of every row by the ids of one dialogue's turns, which come shortest first."""
+def plan_dialogue(agent: Agent, turns: Sequence[Turn]) -> list[str]:
+    """The agent's plan of every message of one dialogue, as it writes them; turns come shortest first."""
+    plans, session = list[str](), Session()
+    for text, reply in exchanges(turns[-1].messages):
+        plan, _ = _turn(agent, session, text)
+        plans.append(plan.text())
+        _hear(agent.catalog, session, text, reply, plan)
+    return plans
+
+
+def agent_rankings(agent: Agent, turns: Sequence[Turn], plans: Sequence[str]) -> dict[str, dict[str, Ranked]]:
+    """The rankings of every row by the ids of one dialogue's turns, which come shortest first, by its plans."""
     recorded: dict[int, list[Turn]] = {}
     for turn in turns:
         recorded.setdefault(len(exchanges(turn.messages)), []).append(turn)
     found: dict[str, dict[str, Ranked]] = {}
     session = Session()
     for number, (text, reply) in enumerate(exchanges(turns[-1].messages), start=1):
-        plan, picks = _plan(agent, session, text)
+        plan = Plan.parse(plans[number - 1])
         for turn in recorded.get(number, []):
-            for name, ranked in _rows(agent, session, text, plan, picks, turn).items():
+            for name, ranked in _rows(agent, session, text, plan, turn).items():
                 found.setdefault(name, {})[turn.id] = ranked
-        named = dict.fromkeys(str(agent.catalog.ids[mention.row]) for mention in find_mentions(agent.catalog, reply))
-        liked, disliked = (named_titles(agent.catalog, plan, name) for name in ("liked", "disliked"))
-        session.remember(Exchange(user=text, reply=reply, plan=plan, items=tuple(named)), liked, disliked)
+        _hear(agent.catalog, session, text, reply, plan)
     return found
 
 
-def _rows(agent: Agent, session: Session, text: str, plan: Plan, picks: Rows, turn: Turn) -> dict[str, Ranked]:
+def _hear(catalog: Catalog, session: Session, text: str, reply: str, plan: Plan) -> None:
+    """Remember the turn with what the other side really replied, and the titles in that as what was shown."""
+    named = dict.fromkeys(str(catalog.ids[mention.row]) for mention in find_mentions(catalog, reply))
+    liked, disliked = (named_titles(catalog, plan, name) for name in ("liked", "disliked"))
+    session.remember(Exchange(user=text, reply=reply, plan=plan, items=tuple(named)), liked, disliked)
+
+
+def _rows(agent: Agent, session: Session, text: str, plan: Plan, turn: Turn) -> dict[str, Ranked]:
     """One turn's ranking by each row. The plan is the same in all but the row without planner."""
-    catalog = agent.catalog
-    rows = {"agent": _ranked(catalog, session, plan, picks)}
+    catalog, rows = agent.catalog, dict[str, Ranked]()
 
     def again(name: str, session: Session, plan: Plan, ranks: bool = True) -> None:
         told = replace(agent, engine=_Told(agent.engine, plan.text(), ranks))
-        rows[name] = _ranked(catalog, session, plan, _plan(told, session, text)[1])
+        rows[name] = _ranked(catalog, session, plan, _turn(told, session, text)[1])
 
+    again("agent", session, plan)
     if agent.engine.plays("ranker"):
         again("agent without ranker", session, plan, ranks=False)
     for name, tools in WITHOUT.items():
@@ -125,7 +140,7 @@ def fixed_plan(catalog: Catalog, turn: Turn) -> Plan:
     return Plan(act="recommend", calls=tuple(calls))
 
 
-def _plan(agent: Agent, session: Session, text: str) -> tuple[Plan, Rows]:
+def _turn(agent: Agent, session: Session, text: str) -> tuple[Plan, Rows]:
     """The agent's plan of a message and the rows it shows, none where it does not recommend. The turn is closed then,
     so that the session stays as it was.
     """

@@ -189,3 +189,48 @@ def test_what_holds_of_the_last_plan_stays_and_the_rest_goes(
 )
 def test_what_nobody_said_is_searched_for_instead(index: ValueIndex, message: str, plan: str, grounded: str) -> None:
     assert mend(index, message, plan) == grounded
+
+
+@pytest.mark.parametrize(
+    ("message", "plan", "softened"),
+    [
+        (
+            "a comedy please, I love Ana Vidal",
+            "recommend | sql_filter 'Comedy' IN genres AND cast ILIKE '%Ana Vidal%'",
+            "recommend | sql_filter 'Comedy' IN genres | bm25_search Ana Vidal",
+        ),
+        (
+            "something like Heat, Ana Vidal is great",
+            "recommend | sql_filter cast ILIKE '%Ana Vidal%' | similar_items \"Heat\"",
+            "recommend | similar_items \"Heat\" | bm25_search Ana Vidal",
+        ),
+        (
+            "a comedy. I like Ana Vidal films",
+            "recommend | sql_filter 'Comedy' IN genres AND cast ILIKE '%Ana Vidal%'",
+            "recommend | sql_filter 'Comedy' IN genres AND cast ILIKE '%Ana Vidal%'",
+        ),
+        (
+            "I'd like Ana Vidal in a comedy",
+            "recommend | sql_filter cast ILIKE '%Ana Vidal%' AND 'Comedy' IN genres",
+            "recommend | sql_filter cast ILIKE '%Ana Vidal%' AND 'Comedy' IN genres",
+        ),
+        (
+            "I love Ana Vidal",
+            "recommend | sql_filter cast ILIKE '%Ana Vidal%'",
+            "recommend | sql_filter cast ILIKE '%Ana Vidal%'",
+        ),
+        (
+            "a comedy with Ana Vidal",
+            "recommend | sql_filter 'Comedy' IN genres AND cast ILIKE '%Ana Vidal%' AND NOT (cast ILIKE '%Ana Vidal%')",
+            "recommend | sql_filter 'Comedy' IN genres AND cast ILIKE '%Ana Vidal%'",
+        ),
+    ],
+)
+def test_a_person_praised_beside_the_wish_is_a_taste(index: ValueIndex, message: str, plan: str, softened: str) -> None:
+    assert mend(index, message, plan) == softened
+
+
+def test_a_person_praised_after_a_wish_is_a_taste(index: ValueIndex) -> None:
+    last = "recommend | sql_filter 'Comedy' IN genres"
+    plan = f"{last} AND cast ILIKE '%Ana Vidal%'"
+    assert mend(index, "Oh I love Ana Vidal", plan, last=last) == f"{last} | bm25_search Ana Vidal"

@@ -12,7 +12,7 @@ from agent.recorded import Turn
 from agent.settings import Settings
 from eval.metrics import FIGURES
 from eval.replay import Asked, replay_dialogue, run_replay
-from eval.replay_agent import agent_rankings, fixed_plan, ranked_again
+from eval.replay_agent import agent_rankings, fixed_plan, plan_dialogue, ranked_again
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import results
 from eval.replay_rows import Ranked, with_tail
@@ -110,7 +110,8 @@ def test_the_agent_shows_what_it_plans_and_loses_what_is_taken_from_it(tiny_cata
     ]
     engine = ScriptedEngine(plans)
     agent = Agent.of(tiny_catalog, engine, Settings(catalog=tiny_catalog.folder, shown=20))
-    ranked = agent_rankings(agent, list(found.turns))
+    turns = list(found.turns)
+    ranked = agent_rankings(agent, turns, plan_dialogue(agent, turns))
     assert len(engine.requests) == 2  # planned once for all rows
     (first, second) = (ranked["agent"][turn.id] for turn in found.turns)
     westerns = {tiny_catalog.row_of(item_id) for item_id in tiny_catalog.ids} & set(
