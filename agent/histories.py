@@ -23,7 +23,7 @@ from agent.memory import Profile
 from agent.messages import LETTERS
 from agent.plan import Call, Plan
 from agent.pool import Pool, excluded_rows, fuse, run_calls
-from tools.catalog import Catalog, Item
+from tools.catalog import LATEST, Catalog, Item
 from tools.cf_recommend import EASE, EASEConfig
 from tools.errors import UsherError
 from tools.literals import spell, spell_column
@@ -110,8 +110,8 @@ def rated(people: Sequence[History], items: int) -> csr_array:
 
 
 def refitted(catalog: Catalog, people: Sequence[History]) -> Catalog:
-    """The catalog as it would be had none but these people come: CF and popularity are theirs. Its columns of counts
-    and means stay as they are.
+    """The catalog as it would be had none but these people come: CF and popularity, the latest too, are theirs. Its
+    columns of counts and means stay as they are.
 
     Raises UsherError where nobody is left.
     """
@@ -121,6 +121,11 @@ def refitted(catalog: Catalog, people: Sequence[History]) -> Catalog:
     users = [person.user_id for person in people]
     fitted = catalog.with_cf(EASE.fit(FitData((), ratings, users), EASEConfig()))
     fitted.popularity = np.bincount(ratings.indices, minlength=len(catalog)).astype(np.float32)
+    found = catalog.interactions()
+    theirs = np.isin(found["user_id"], users) & (found["timestamp"] > 0)
+    rows, times = found["row"][theirs], found["timestamp"][theirs]
+    late = rows[times > np.quantile(times, 1 - LATEST)] if len(times) else rows
+    fitted.lately = np.bincount(late, minlength=len(catalog)).astype(np.float32)
     return fitted
 
 

@@ -13,12 +13,13 @@ from agent.evidence import Pick, gather
 from agent.examples import example_messages
 from agent.facts import Checker, neutral_words
 from agent.grammar import plan_grammar
+from agent.learned import Ranking, Ranks, overheard
 from agent.llm import Engine, Message, complete, open_engine
 from agent.memory import Exchange, Session
 from agent.messages import chat_messages, writer_messages
 from agent.plan import Plan
 from agent.planner import plan_turn
-from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
+from agent.pool import Pool, excluded_rows, named_titles, run_calls
 from agent.rank import combine, diversify, letter_scores
 from agent.settings import Settings
 from agent.warm import warm_requests
@@ -34,6 +35,7 @@ class Agent:
     """What every turn of every conversation shares; nothing in it changes from turn to turn."""
 
     catalog: Catalog
+    ranking: Ranks
     engine: Engine
     settings: Settings
     grammar: str
@@ -44,7 +46,8 @@ class Agent:
     def of(cls, catalog: Catalog, engine: Engine, settings: Settings) -> Self:
         """An untrained planner gets example plans; a trained one reads the card alone."""
         examples = () if engine.trained("planner") else example_messages(catalog.manifest)
-        return cls(catalog, engine, settings, plan_grammar(catalog.manifest), examples, neutral_words())
+        grammar = plan_grammar(catalog.manifest)
+        return cls(catalog, Ranking.of(catalog), engine, settings, grammar, examples, neutral_words())
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -57,7 +60,7 @@ class Agent:
         for request in warm_requests(self.catalog.manifest, self.examples):
             if request.role != "user" and self.engine.plays(request.role):  # the user plays in evaluation alone
                 complete(self.engine, request)
-        self.catalog.dense.embed(["hello"])
+        self.ranking.warm()
 
     def close(self) -> None:
         self.engine.close()
@@ -131,7 +134,7 @@ def _picks(agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, no
         return tuple(gather(catalog, rows, [0.0] * len(rows), []))
     if plan.act != "recommend":
         return ()
-    rows, scores = fuse(pool, catalog.popularity)
+    rows, scores = agent.ranking.rank(overheard(catalog, session, text), pool)
     rows, scores = rows[: settings.candidates], scores[: settings.candidates]
     candidates: list[Pick] = []
     if agent.engine.plays("ranker") and len(rows) > 1:

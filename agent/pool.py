@@ -20,6 +20,7 @@ from tools.where import parse_where
 
 RRF_K = 60  # of reciprocal-rank fusion (Cormack et al. 2009): how slowly a rank's weight falls
 PRIOR = 0.25  # weight of the popularity order against a search's list: it decides between near ties
+SEARCHES = ("bm25_search", "dense_search")
 PERSONAL = 20  # newest likes that fold the person in
 DEPTH = 200  # items a list is asked for, whatever the plan's k
 
@@ -28,13 +29,16 @@ DEPTH = 200  # items a list is asked for, whatever the plan's k
 class Pool:
     """What the calls of one plan left.
 
-    `allowed` is what every filter lets through; `lists` are the soft lists, best first; `conditions` are the filters'
-    AND terms as canonical text; `ran` remembers the calls for the evidence.
+    `allowed` is what every filter lets through; `lists` are the soft lists, best first, of which `searched` are those
+    of the searches for words; `order` is the order asked for, if any. `conditions` are the filters' AND terms as
+    canonical text; `ran` remembers the calls for the evidence.
     """
 
     allowed: Mask
     excluded: Mask
     lists: list[Rows] = field(default_factory=list)
+    searched: list[Rows] = field(default_factory=list)
+    order: Rows | None = None
     ran: list[Ran] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
     data: list[dict[str, object]] = field(default_factory=list)
@@ -98,8 +102,11 @@ def _run(catalog: Catalog, call: Call, pool: Pool) -> Called:
             pool.conditions += parse_where(call.arguments["where"], catalog.manifest).conjuncts
         if call.arguments.get("order_by"):
             pool.lists.append(result.matched)
+            pool.order = result.matched
     elif len(result.rows):
         pool.lists.append(result.rows)
+        if call.tool in SEARCHES:
+            pool.searched.append(result.rows)
     return Called(call.tool, call.arguments, result.count, _since(started))
 
 
@@ -137,16 +144,21 @@ def relax(catalog: Catalog, pool: Pool) -> None:
             return
 
 
-def fuse(pool: Pool, popularity: Scores) -> tuple[Rows, Scores]:
-    """Candidates best first, with their fused scores: reciprocal ranks of the soft lists, popularity between near ties.
-
-    Without a soft list every allowed item is a candidate, in the order of popularity.
-    """
-    allowed = pool.allowed & ~pool.excluded
+def reciprocal_ranks(lists: Sequence[Rows], allowed: Mask) -> Scores:
+    """The sum of each allowed item's reciprocal ranks in some lists, shape (items,); zero for what none has."""
     scores = np.zeros(len(allowed), dtype=np.float32)
-    for rows in pool.lists:
+    for rows in lists:
         inside = rows[allowed[rows]]
         scores[inside] += 1.0 / (RRF_K + 1 + np.arange(len(inside), dtype=np.float32))
+    return scores
+
+
+def fuse(pool: Pool, popularity: Scores) -> tuple[Rows, Scores]:
+    """Candidates best first by what the plan says alone: reciprocal ranks of the soft lists, popularity between near
+    ties. Without a soft list every allowed item is a candidate, in the order of popularity.
+    """
+    allowed = pool.allowed & ~pool.excluded
+    scores = reciprocal_ranks(pool.lists, allowed)
     candidates = np.flatnonzero(scores if pool.lists else allowed)
     by_popularity = candidates[np.lexsort((candidates, -popularity[candidates]))]
     scores[by_popularity] += PRIOR / (RRF_K + 1 + np.arange(len(by_popularity), dtype=np.float32))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -10,17 +10,20 @@ from typing import Any, Literal
 
 import numpy as np
 
+from agent.dialogues import Memory
+from agent.learned import Ranking, Ranks
+from agent.learning import Heard, listen, remembered
 from agent.loop import Agent
 from agent.recorded import Turn, fold_of
 from agent.settings import Settings
+from agent.signals import Listening
 from eval.cluster import on_cluster
-from eval.learned import WHOLE, learned_rows
-from eval.memory import Memory
+from eval.learned import WHOLE, learned_rows, weights_by_fold
 from eval.metrics import places
-from eval.replay_agent import agent_rankings, plan_dialogue, ranked_again
+from eval.replay_agent import Fused, agent_rankings, plan_dialogue, ranked_again
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import print_results, results
-from eval.replay_rows import Ranked, Ranker, listen, popularity_row, tool_rows
+from eval.replay_rows import Ranked, Ranker, popularity_row, tool_rows
 from eval.report import write_report
 from eval.runs import Record, Run, file_hash
 from tools.catalog import Catalog
@@ -82,12 +85,64 @@ class Replaying:
 
     def dialogue(self, one: Recorded) -> Record:
         turns = self.dialogues[one.name]
-        return replay_dialogue(self.catalog, self.replay, self.rankers, self.agent, turns, one.plans)
+        ranked = {name: {turn.id: ranker(turn.id) for turn in turns} for name, ranker in self.rankers.items()}
+        agent = self.agent
+        if agent is not None:
+            own, others = self.rankings[fold_of(one.name)]
+            ranked |= agent_rankings(replace(agent, ranking=own), turns, one.plans, others)
+        if agent is not None and WHOLE in ranked and agent.engine.plays("ranker"):
+            whole = ranked[WHOLE]
+            ranked[f"{WHOLE}, then ranker"] = {turn.id: ranked_again(agent, turn, whole[turn.id]) for turn in turns}
+        return judged_dialogue(self.catalog, self.replay, ranked, turns)
+
+    def prepare(self) -> None:
+        """All that dialogues are replayed with, before any thread asks for it."""
+        _ = self.rankers
+        if self.agent is not None:
+            _ = self.rankings
+
+    @cached_property
+    def turns(self) -> list[Turn]:
+        return [turn for held in self.dialogues.values() for turn in held]
+
+    @cached_property
+    def heard(self) -> dict[str, Heard]:
+        return listen(self.catalog, self.turns)
+
+    @cached_property
+    def memory(self) -> Memory:
+        return remembered(self.catalog, self.turns, self.heard)
+
+    @cached_property
+    def gold(self) -> dict[str, Sequence[str]]:
+        return {turn.id: self.replay.gold(turn) for turn in self.turns}
+
+    @cached_property
+    def rankings(self) -> list[tuple[Ranks, dict[str, Ranks]]]:
+        """For each fold, of which they know nothing, the agent's, and those of its rows that only rank otherwise."""
+        found: list[tuple[Ranks, dict[str, Ranks]]] = []
+        listening = Listening(self.catalog, self.catalog.bm25)
+        learned = weights_by_fold(self.catalog, self.heard, self.gold, self.memory)
+        for fold, (weights, of_tools) in enumerate(learned):
+            others: dict[str, Ranks] = {
+                "agent without other dialogues": Ranking(listening, of_tools),
+                "agent without learned fusion": Fused(self.catalog),
+            }
+            found.append((Ranking(listening, weights, self.memory, fold), others))
+        return found
 
     @cached_property
     def rankers(self) -> dict[str, Ranker]:
         """The rows that need no model."""
-        return _rankers(self.asked, self.catalog, self.replay, self.dialogues)
+        asked, rankers = self.asked, dict[str, Ranker]()
+        if asked.train is not None:
+            held = read_replay(asked.train, frozenset(map(str, self.catalog.ids)), asked.bad_lines)
+            rankers[f"popularity in {asked.train.name}"] = popularity_row(self.catalog, held.turns)
+        if "tools" in asked.groups:
+            rankers |= tool_rows(self.catalog, self.heard)
+        if "learned" in asked.groups:
+            rankers |= learned_rows(self.catalog, self.heard, self.gold, self.memory)
+        return rankers
 
     def close(self) -> None:
         if self.agent is not None:
@@ -105,7 +160,7 @@ def run_replay(asked: Asked) -> None:
         run = Run.open(asked.out, _config(asked, replaying.catalog, replaying.agent))
         tasks = {name: Recorded(name, plans) for name, plans in _plans(asked, replaying).items()}
         if not asked.ray and tasks.keys() - run.done().keys():
-            _ = replaying.rankers  # before any thread asks for them
+            replaying.prepare()
         records = _played(asked, replaying, "dialogue", run, tasks, "dialogues")
     finally:
         replaying.close()
@@ -141,20 +196,10 @@ def _played(
         return list(run.map(play, tasks, asked.jobs, name))
 
 
-def replay_dialogue(
-    catalog: Catalog,
-    replay: Replay,
-    rankers: Mapping[str, Ranker],
-    agent: Agent | None,
-    turns: Sequence[Turn],
-    plans: Sequence[str] = (),
+def judged_dialogue(
+    catalog: Catalog, replay: Replay, ranked: Mapping[str, Mapping[str, Ranked]], turns: Sequence[Turn]
 ) -> Record:
     """Where each row ranks the gold of one dialogue's turns; turns whose gold was all named before are left out."""
-    ranked = {name: {turn.id: ranker(turn.id) for turn in turns} for name, ranker in rankers.items()}
-    if agent is not None:
-        ranked |= agent_rankings(agent, turns, plans)
-    if agent is not None and WHOLE in rankers and agent.engine.plays("ranker"):
-        ranked[f"{WHOLE}, then ranker"] = {turn.id: ranked_again(agent, turn, ranked[WHOLE][turn.id]) for turn in turns}
     record: Record = {"fold": fold_of(turns[0].dialogue), "turns": []}
     heard = 0
     for number, turn in enumerate(turns):
@@ -192,29 +237,6 @@ def _judged(catalog: Catalog, turn: Turn, gold: Sequence[str], ranked: Ranked) -
         "top": [item_id for item_id in ids[: TOP + len(mentioned)] if item_id not in mentioned][:TOP],
         "steps": {name: [int(np.isin(wanted, rows).sum()), len(rows)] for name, rows in ranked.steps.items()},
     }
-
-
-def _rankers(
-    asked: Asked, catalog: Catalog, replay: Replay, dialogues: Mapping[str, Sequence[Turn]]
-) -> dict[str, Ranker]:
-    """The rows that need no model."""
-    turns = [turn for held in dialogues.values() for turn in held]
-    rankers: dict[str, Ranker] = {}
-    if asked.train is not None:
-        name = f"popularity in {asked.train.name}"
-        rankers[name] = popularity_row(
-            catalog, read_replay(asked.train, frozenset(map(str, catalog.ids)), asked.bad_lines).turns
-        )
-    if {"tools", "learned"} & set(asked.groups):
-        heard = listen(catalog, turns)
-    if "tools" in asked.groups:
-        rankers |= tool_rows(catalog, heard)
-    if "learned" in asked.groups:
-        held = [heard[turn.id].candidates for turn in turns]
-        requests, tastes = np.stack([one.request for one in held]), np.stack([one.taste for one in held])
-        memory = Memory.of(catalog, turns, requests, tastes)
-        rankers |= learned_rows(catalog, heard, {turn.id: replay.gold(turn) for turn in turns}, memory)
-    return rankers
 
 
 def _limited(dialogues: dict[str, list[Turn]], limit: int | None) -> dict[str, list[Turn]]:

@@ -1,8 +1,9 @@
 """The agent's rows of a replay: its own turns along a recorded dialogue, and again without each of its parts.
 
 The agent plans every message as it came, and then hears what the other side really replied. What it plans does not hang
-on how items are ranked, so plans are made once and kept. Its turn is the real one up to the items; replies are not written. Its ranking is what it shows, in order, and then the rest of its fused list. A
-turn in which it asks or chats instead shows nothing, and its ranking is popularity.
+on how items are ranked, so plans are made once and kept. Its turn is the real one up to the items; replies are not
+written. Its ranking is what it shows, in order, and then the rest of its fused list. A turn in which it asks or chats
+instead shows nothing, and its ranking is what the conversation alone gives.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 
 from agent.events import Planned, Shown
 from agent.evidence import gather
+from agent.learned import Ranks, overheard
 from agent.llm import Engine, Request, Role
 from agent.loop import Agent, run_turn
 from agent.memory import Exchange, Profile, Session
@@ -20,11 +22,12 @@ from agent.plan import Call, Plan
 from agent.pool import RRF_K, Pool, excluded_rows, fuse, named_titles, run_calls
 from agent.rank import combine, letter_scores
 from agent.recorded import Turn, exchanges
+from agent.signals import Talk
 from agent.stance import stances
 from eval.replay_rows import Ranked, cuts, with_tail
 from tools.catalog import Catalog
 from tools.mentions import find_mentions
-from tools.scorer import Rows
+from tools.scorer import Rows, Scores
 
 WITHOUT: Mapping[str, tuple[str, ...]] = {
     "agent without filters": ("sql_filter",),
@@ -32,6 +35,19 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
     "agent without text search": ("bm25_search", "dense_search"),
 }
 QUERY = 300  # characters that a search takes
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Ranks by the plan's lists alone, nothing learned."""
+
+    catalog: Catalog
+
+    def rank(self, _: Talk, pool: Pool) -> tuple[Rows, Scores]:
+        return fuse(pool, self.catalog.popularity)
+
+    def warm(self) -> None:
+        """Nothing is loaded."""
 
 
 @dataclass
@@ -72,8 +88,12 @@ def plan_dialogue(agent: Agent, turns: Sequence[Turn]) -> list[str]:
     return plans
 
 
-def agent_rankings(agent: Agent, turns: Sequence[Turn], plans: Sequence[str]) -> dict[str, dict[str, Ranked]]:
-    """The rankings of every row by the ids of one dialogue's turns, which come shortest first, by its plans."""
+def agent_rankings(
+    agent: Agent, turns: Sequence[Turn], plans: Sequence[str], others: Mapping[str, Ranks]
+) -> dict[str, dict[str, Ranked]]:
+    """The rankings of every row by the ids of one dialogue's turns, which come shortest first, by its plans. `others`
+    are rows that only rank in another way.
+    """
     recorded: dict[int, list[Turn]] = {}
     for turn in turns:
         recorded.setdefault(len(exchanges(turn.messages)), []).append(turn)
@@ -82,7 +102,7 @@ def agent_rankings(agent: Agent, turns: Sequence[Turn], plans: Sequence[str]) ->
     for number, (text, reply) in enumerate(exchanges(turns[-1].messages), start=1):
         plan = Plan.parse(plans[number - 1])
         for turn in recorded.get(number, []):
-            for name, ranked in _rows(agent, session, text, plan, turn).items():
+            for name, ranked in _rows(agent, session, text, plan, turn, others).items():
                 found.setdefault(name, {})[turn.id] = ranked
         _hear(agent.catalog, session, text, reply, plan)
     return found
@@ -95,13 +115,15 @@ def _hear(catalog: Catalog, session: Session, text: str, reply: str, plan: Plan)
     session.remember(Exchange(user=text, reply=reply, plan=plan, items=tuple(named)), liked, disliked)
 
 
-def _rows(agent: Agent, session: Session, text: str, plan: Plan, turn: Turn) -> dict[str, Ranked]:
+def _rows(
+    agent: Agent, session: Session, text: str, plan: Plan, turn: Turn, others: Mapping[str, Ranks]
+) -> dict[str, Ranked]:
     """One turn's ranking by each row. The plan is the same in all but the row without planner."""
     catalog, rows = agent.catalog, dict[str, Ranked]()
 
-    def again(name: str, session: Session, plan: Plan, ranks: bool = True) -> None:
-        told = replace(agent, engine=_Told(agent.engine, plan.text(), ranks))
-        rows[name] = _ranked(catalog, session, plan, _turn(told, session, text)[1])
+    def again(name: str, session: Session, plan: Plan, ranks: bool = True, by: Ranks = agent.ranking) -> None:
+        told = replace(agent, engine=_Told(agent.engine, plan.text(), ranks), ranking=by)
+        rows[name] = _ranked(told, session, text, plan, _turn(told, session, text)[1])
 
     again("agent", session, plan)
     if agent.engine.plays("ranker"):
@@ -110,6 +132,8 @@ def _rows(agent: Agent, session: Session, text: str, plan: Plan, turn: Turn) -> 
         calls = tuple(call for call in plan.calls if call.tool not in tools)
         profile = Profile() if "cf_recommend" in tools else session.profile
         again(name, Session(session.exchanges, profile), plan.model_copy(update={"calls": calls}))
+    for name, by in others.items():
+        again(name, session, plan, by=by)
     again("agent without planner", Session(session.exchanges), fixed_plan(catalog, turn))
     return rows
 
@@ -154,17 +178,15 @@ def _turn(agent: Agent, session: Session, text: str) -> tuple[Plan, Rows]:
     return plan, np.empty(0, dtype=np.int64)
 
 
-def _ranked(catalog: Catalog, session: Session, plan: Plan, picks: Rows) -> Ranked:
-    """What was shown, then the rest of the fused list, with what was left after each step."""
+def _ranked(agent: Agent, session: Session, text: str, plan: Plan, picks: Rows) -> Ranked:
+    """What was shown, then the rest of the ranking, with what was left after each step. A turn that asks or chats
+    shows nothing; its ranking is what the conversation alone gives.
+    """
+    catalog = agent.catalog
     pool = Pool(np.ones(len(catalog), dtype=np.bool_), excluded_rows(catalog, session.profile, session.shown))
-    if plan.act != "recommend":
-        return with_tail(Ranked(picks, {"act": picks}), len(catalog))
-    for _ in run_calls(catalog, plan, session.profile, pool):
+    for _ in run_calls(catalog, plan, session.profile, pool) if plan.act == "recommend" else ():
         pass
-    fused, _ = fuse(pool, catalog.popularity)
-    allowed = np.flatnonzero(pool.allowed & ~pool.excluded)
-    searched = np.unique(np.concatenate(pool.lists)) if pool.lists else allowed
-    steps = {"filters": allowed, "searches": np.intersect1d(searched, allowed), **cuts(fused), "shown": picks}
-    rest = np.setdiff1d(fused, picks)
-    rows = np.concatenate([picks, fused[np.isin(fused, rest)]])
+    ranked, _ = agent.ranking.rank(overheard(catalog, session, text), pool)
+    steps = {"filters": np.flatnonzero(pool.allowed & ~pool.excluded), **cuts(ranked), "shown": picks}
+    rows = np.concatenate([picks, ranked[~np.isin(ranked, picks)]])
     return with_tail(Ranked(rows, steps), len(catalog))

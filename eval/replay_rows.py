@@ -3,23 +3,20 @@
 Each ranks every item: what a row knows nothing of follows in the order of popularity.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
 
+from agent.learning import Heard
 from agent.pool import Pool, fuse
-from agent.recorded import Turn, fold_of
-from eval.signals import SEARCHES, Candidates, Listening, Matrix, Talk, hear
+from agent.recorded import Turn
+from agent.signals import SEARCHES, Talk
 from tools.catalog import Catalog
-from tools.mentions import find_mentions
 from tools.scorer import Query, Rows, Scores, top
 
 CUTS = (200, 50, 20)  # of a ranking, in the funnel
-BATCH = 256  # texts embedded at once
 
 
 @dataclass(frozen=True)
@@ -31,40 +28,6 @@ class Ranked:
 
 
 Ranker = Callable[[str], Ranked]  # by the id of a turn
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A turn as the tools see it."""
-
-    talk: Talk
-    candidates: Candidates
-
-    @property
-    def fold(self) -> int:
-        return fold_of(self.talk.dialogue)
-
-
-def listen(catalog: Catalog, turns: Sequence[Turn]) -> dict[str, Heard]:
-    """What the tools say of each turn, by its id, and of all that was ever suggested: other dialogues may bring it."""
-    suggested = {row for turn in turns for item_id in turn.gold if (row := catalog.row_of(item_id)) is not None}
-    besides, listening = np.array(sorted(suggested), dtype=np.int64), Listening(catalog)
-    find = cache(find_mentions)  # the turns of a dialogue share their messages
-    talks = [hear(catalog, turn, find) for turn in tqdm(turns, desc="titles", dynamic_ncols=True)]
-    vectors = _embedded(catalog, sorted({text for talk in talks for text in (talk.said, talk.last)}, key=len))
-    return {
-        talk.id: Heard(talk, listening.candidates(talk, vectors[talk.said], vectors[talk.last], besides))
-        for talk in tqdm(talks, desc="signals", dynamic_ncols=True)
-    }
-
-
-def _embedded(catalog: Catalog, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """Unit vectors of texts; many at once are several times as fast as one by one."""
-    found: dict[str, NDArray[np.float32]] = {}
-    for start in tqdm(range(0, len(texts), BATCH), desc="vectors", dynamic_ncols=True):
-        batch = list(texts[start : start + BATCH])
-        found |= zip(batch, catalog.dense.embed(batch), strict=True)
-    return found
 
 
 def tool_rows(catalog: Catalog, heard: Mapping[str, Heard]) -> dict[str, Ranker]:
@@ -108,7 +71,7 @@ def _folded_in(catalog: Catalog, talk: Talk) -> Scores:
     return catalog.cf.score(Query(liked=talk.feeling("liked", "seen", "mentioned"), disliked=talk.feeling("disliked")))
 
 
-def best_first(scores: Matrix) -> Rows:
+def best_first(scores: Scores) -> Rows:
     """Every item with a score; ties in the order of popularity."""
     return top(scores, len(scores))
 

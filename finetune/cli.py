@@ -56,6 +56,19 @@ def train(
 
 
 @cli.command()
+def fusion(
+    data: Annotated[Path, typer.Option(help="Recorded dialogues in the replay format, gzipped or not.")],
+    catalog: Annotated[Path, typer.Option(help="Folder of a built catalog.", envvar="USHER_CATALOG")] = Path("catalog"),
+    remember: Annotated[bool, typer.Option(help="Also keep what each dialogue led to, not its words.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; the catalog's own when not given.")] = None,
+) -> None:
+    """Learn from recorded dialogues how to rank the items of a catalog."""
+    from finetune.fusion import learn_fusion
+
+    learn_fusion(data, catalog, remember, out or catalog)
+
+
+@cli.command()
 def export(
     out: Annotated[Path, typer.Option(help="Folder it is written to.")],
     role: Annotated[Role, typer.Option(help="The role of the GGUF file; vllm takes every role there is.")] = "planner",

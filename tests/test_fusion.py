@@ -1,14 +1,18 @@
 """The learned fusion finds the signal there is, and what it remembers of dialogues keeps the scored ones out."""
 
+from copy import copy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from agent.dialogues import MEMORIES, NO_FOLD, Memory
+from agent.fusion import Case, fit, thinned
 from agent.recorded import FOLDS, Said, Turn, fold_of
+from agent.signals import FEATURES, SEARCHES, SIGNALS, Candidates, Matrix, Talk, features
 from agent.stance import Stance
-from eval.fusion import Case, fit, thinned
-from eval.memory import MEMORIES, Memory
-from eval.signals import FEATURES, SEARCHES, SIGNALS, Candidates, Matrix, Talk, features
 from tools.catalog import Catalog
+from tools.errors import CatalogError
 
 
 def cases(count: int, seed: int) -> list[Case]:
@@ -92,7 +96,7 @@ def test_memory_forgets_the_fold_and_the_dialogue_it_is_asked_for(tiny_catalog: 
     requests = np.eye(4, dtype=np.float32)
     tastes = np.array([[1, 0], [1, 0], [0.6, 0.8], [0, 0]], dtype=np.float32)
     memory = Memory.of(tiny_catalog, turns, requests, tastes)
-    talk = Talk(f"{mine}-1", mine, (Stance(4, "user", 0, "liked"),), "x", "x")
+    talk = Talk(mine, (Stance(4, "user", 0, "liked"),), "x", "x")
 
     def signals(fold: int) -> dict[str, list[float]]:
         found = memory.signals(talk, asked(requests[2], tastes[0]), fold)[[3, 4, 5]]
@@ -115,3 +119,22 @@ def test_memory_forgets_the_fold_and_the_dialogue_it_is_asked_for(tiny_catalog: 
         assert known.sum() == pytest.approx(sum(len(turn.gold) for turn in elsewhere), abs=1e-4)
         told = sum(len(turn.gold) for turn in turns if fold_of(turn.dialogue) != fold)
         assert memory.suggestions(fold).sum() == told
+
+
+def test_what_was_remembered_outlives_the_catalog_it_was_learned_on(tiny_catalog: Catalog, tmp_path: Path) -> None:
+    first, second, gone = (str(item_id) for item_id in tiny_catalog.ids[[3, 4, 5]])
+    turns = [turn("a", 1, [first], [second]), turn("b", 1, [], [gone, first])]
+    requests, tastes = np.eye(2, 8, dtype=np.float32), np.zeros((2, 8), dtype=np.float32)
+    Memory.of(tiny_catalog, turns, requests, tastes).save(tmp_path / "m.npz", tiny_catalog)
+    again = Memory.load(tmp_path / "m.npz", tiny_catalog)
+    assert again.suggestions(NO_FOLD)[[3, 4, 5]].tolist() == [1.0, 1.0, 1.0]
+    other = copy(tiny_catalog)  # the same items in another order, one of them gone
+    order = [row for row in reversed(range(len(tiny_catalog))) if row != 5]
+    other.ids, other.__dict__["_rows"] = tiny_catalog.ids[order], {}
+    del other.__dict__["_rows"]
+    moved = Memory.load(tmp_path / "m.npz", other)
+    assert {str(other.ids[row]) for row in np.flatnonzero(moved.suggestions(NO_FOLD))} == {first, second}
+    assert moved.named.sum() == 3  # of the four that came up, one is gone
+    (tmp_path / "m.npz").write_bytes(b"no archive")
+    with pytest.raises(CatalogError, match=r"m\.npz.*finetune fusion"):
+        Memory.load(tmp_path / "m.npz", tiny_catalog)

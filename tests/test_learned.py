@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from agent.dialogues import MEMORIES
+from agent.learned import DEPENDENT, FEATURES, WHEN, circumstances, made_of
+from agent.learning import Heard, listen, remembered
 from agent.recorded import FOLDS, Said, Turn, fold_of
+from agent.signals import FEATURES as OF_TOOLS
+from agent.signals import Talk
 from agent.stance import Stance
-from eval.learned import DEPENDENT, FEATURES, PARTS, WHEN, WHOLE, circumstances, learned_rows, made_of
-from eval.memory import MEMORIES, Memory
-from eval.replay_rows import Heard, listen
-from eval.signals import FEATURES as OF_TOOLS
-from eval.signals import Talk
+from eval.learned import PARTS, WHOLE, learned_rows
 from tools.catalog import Catalog
 
 SAID = ("I loved Salt Road, another western?", "a comedy about robots", "something scary", "I liked Small Thunder")
@@ -30,9 +31,8 @@ def turns(catalog: Catalog, dialogues: int, moved: int = -1) -> list[Turn]:
 
 def rows_of(catalog: Catalog, made: Sequence[Turn]) -> tuple[dict[str, Heard], dict[str, dict[str, list[int]]]]:
     heard = listen(catalog, made)
-    held = [heard[turn.id].candidates for turn in made]
-    memory = Memory.of(catalog, made, np.stack([one.request for one in held]), np.stack([one.taste for one in held]))
-    rankers = learned_rows(catalog, heard, {turn.id: turn.gold for turn in made}, memory)
+    gold = {turn.id: turn.gold for turn in made}
+    rankers = learned_rows(catalog, heard, gold, remembered(catalog, made, heard))
     return heard, {name: {turn.id: rank(turn.id).rows.tolist() for turn in made} for name, rank in rankers.items()}
 
 
@@ -69,7 +69,7 @@ def test_every_feature_has_a_name_of_its_own_and_every_part_some() -> None:
 def test_circumstances_are_told_apart(said: str, last: str, row: int | None, holds: tuple[bool, ...]) -> None:
     named = () if row is None else (Stance(row, "user", 0, "liked"),)
     signals = np.random.default_rng(1).normal(size=(5, len(OF_TOOLS) + len(MEMORIES))).astype(np.float32)
-    blocks = circumstances(Talk("d-1", "d", named, said, last), signals)
+    blocks = circumstances(Talk("d", named, said, last), signals)
     assert [bool(block.any()) for block in blocks] == list(holds)
     for block in blocks:
         assert block.shape == (5, len(DEPENDENT))

@@ -149,9 +149,8 @@ def test_text_that_is_no_plan_is_asked_for_again(tiny_catalog: Catalog) -> None:
 def test_the_ranker_orders_the_candidates_by_its_letters(tiny_catalog: Catalog) -> None:
     engine = ScriptedEngine([COMEDIES_OF_THE_NINETIES], letters=[-30.0, -20.0, float("-inf"), -10.0], roles=["ranker"])
     ranked = done(list(run_turn(agent(tiny_catalog, engine, diversity=0.0), Session(), "a comedy"))).picks
-    fused = done(
-        list(run_turn(agent(tiny_catalog, ScriptedEngine([COMEDIES_OF_THE_NINETIES]), diversity=0.0), Session(), ""))
-    )
+    plain = ScriptedEngine([COMEDIES_OF_THE_NINETIES])
+    fused = done(list(run_turn(agent(tiny_catalog, plain, diversity=0.0), Session(), "a comedy")))
     before = [pick.item.item_id for pick in fused.picks]
     assert [pick.item.item_id for pick in ranked] == [before[index] for index in (3, 1, 0, 2)]
 

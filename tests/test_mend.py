@@ -202,7 +202,7 @@ def test_what_nobody_said_is_searched_for_instead(index: ValueIndex, message: st
         (
             "something like Heat, Ana Vidal is great",
             "recommend | sql_filter cast ILIKE '%Ana Vidal%' | similar_items \"Heat\"",
-            "recommend | similar_items \"Heat\" | bm25_search Ana Vidal",
+            'recommend | similar_items "Heat" | bm25_search Ana Vidal',
         ),
         (
             "a comedy. I like Ana Vidal films",

@@ -1,6 +1,7 @@
 """A replay from data to figures: perfect and shuffled rankings, the funnel, the agent's parts, and going on."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace as dataclass_replace
 from pathlib import Path
 
@@ -11,11 +12,11 @@ from agent.loop import Agent
 from agent.recorded import Turn
 from agent.settings import Settings
 from eval.metrics import FIGURES
-from eval.replay import Asked, replay_dialogue, run_replay
-from eval.replay_agent import agent_rankings, fixed_plan, plan_dialogue, ranked_again
+from eval.replay import Asked, judged_dialogue, run_replay
+from eval.replay_agent import Fused, agent_rankings, fixed_plan, plan_dialogue, ranked_again
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import results
-from eval.replay_rows import Ranked, with_tail
+from eval.replay_rows import Ranked, Ranker, with_tail
 from tests.scripted import ScriptedEngine
 from tools.catalog import Catalog
 
@@ -44,6 +45,10 @@ def replay(catalog: Catalog, folder: Path, dialogues: int) -> Replay:
     return read_replay(file, frozenset(map(str, catalog.ids)))
 
 
+def ranked(rankers: Mapping[str, Ranker], turns: Sequence[Turn]) -> dict[str, dict[str, Ranked]]:
+    return {name: {turn.id: ranker(turn.id) for turn in turns} for name, ranker in rankers.items()}
+
+
 def test_a_perfect_and_a_shuffled_ranking(tiny_catalog: Catalog, tmp_path: Path) -> None:
     found, draw = replay(tiny_catalog, tmp_path, 400), np.random.default_rng(1)
     turns = {turn.id: turn for turn in found.turns}
@@ -54,7 +59,7 @@ def test_a_perfect_and_a_shuffled_ranking(tiny_catalog: Catalog, tmp_path: Path)
 
     rankers = {"perfect": perfect, "shuffled": lambda _: Ranked(draw.permutation(len(tiny_catalog)))}
     records = [
-        {"id": name} | replay_dialogue(tiny_catalog, found, rankers, None, held)
+        {"id": name} | judged_dialogue(tiny_catalog, found, ranked(rankers, held), held)
         for name, held in found.dialogues().items()
     ]
     figures = results(records)
@@ -75,9 +80,8 @@ def test_a_perfect_and_a_shuffled_ranking(tiny_catalog: Catalog, tmp_path: Path)
 
 def test_gold_that_was_named_is_taken_out(tiny_catalog: Catalog, tmp_path: Path) -> None:
     found = replay(tiny_catalog, tmp_path, 1)
-    record = replay_dialogue(
-        tiny_catalog, found, {"popularity": lambda _: Ranked(np.arange(40, dtype=np.int64))}, None, list(found.turns)
-    )
+    rankers: dict[str, Ranker] = {"popularity": lambda _: Ranked(np.arange(40, dtype=np.int64))}
+    record = judged_dialogue(tiny_catalog, found, ranked(rankers, found.turns), found.turns)
     first, second = record["turns"]
     assert first["rows"]["popularity"]["places"] == [1]  # rows 0 was named, row 1 is wanted
     assert second["rows"]["popularity"]["places"] == [1]  # rows 0 and 1 were named, row 1 is no gold any more
@@ -92,7 +96,7 @@ def test_a_row_less_a_part_is_paired_with_its_whole(tiny_catalog: Catalog, tmp_p
         "x without y": lambda _: Ranked(np.arange(40, dtype=np.int64)[::-1]),
     }
     figures = results([
-        {"id": name} | replay_dialogue(tiny_catalog, found, rankers, None, held)
+        {"id": name} | judged_dialogue(tiny_catalog, found, ranked(rankers, held), held)
         for name, held in found.dialogues().items()
     ])  # fmt: skip
     assert figures["differences"]["x without y"]["less"] == "x"
@@ -111,9 +115,9 @@ def test_the_agent_shows_what_it_plans_and_loses_what_is_taken_from_it(tiny_cata
     engine = ScriptedEngine(plans)
     agent = Agent.of(tiny_catalog, engine, Settings(catalog=tiny_catalog.folder, shown=20))
     turns = list(found.turns)
-    ranked = agent_rankings(agent, turns, plan_dialogue(agent, turns))
+    by_row = agent_rankings(agent, turns, plan_dialogue(agent, turns), {"rrf": Fused(tiny_catalog)})
     assert len(engine.requests) == 2  # planned once for all rows
-    (first, second) = (ranked["agent"][turn.id] for turn in found.turns)
+    (first, second) = (by_row["agent"][turn.id] for turn in found.turns)
     westerns = {tiny_catalog.row_of(item_id) for item_id in tiny_catalog.ids} & set(
         tiny_catalog.select("list_contains(genres, 'Western')").tolist()
     )
@@ -122,12 +126,13 @@ def test_the_agent_shows_what_it_plans_and_loses_what_is_taken_from_it(tiny_cata
     assert set(shown) <= westerns
     assert first.rows[: len(shown)].tolist() == shown
     assert sorted(first.rows.tolist()) == list(range(40))
-    unfiltered = ranked["agent without filters"][found.turns[0].id]
+    unfiltered = by_row["agent without filters"][found.turns[0].id]
     assert set(unfiltered.rows[:10].tolist()) - westerns
     assert len(unfiltered.steps["filters"]) > len(first.steps["filters"])
-    title = tiny_catalog.titles[second.rows[0]]
+    title = tiny_catalog.titles[by_row["rrf"][found.turns[1].id].rows[0]]
     assert "Robots" in str(title)
-    assert ranked["agent without text search"][found.turns[1].id].rows[0] != second.rows[0]
+    assert "Robots" in str(tiny_catalog.titles[second.rows[0]])
+    assert by_row["agent without text search"][found.turns[1].id].rows[0] != second.rows[0]
     # What the other side really replied was heard: its title is not shown again.
     saloon = next(row for row, title in enumerate(tiny_catalog.titles) if title == "Dead Letter Saloon")
     assert saloon not in second.steps["filters"]

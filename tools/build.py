@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
+from tools.catalog import LEARNED
 from tools.errors import CatalogError
 from tools.replace import replacing
 from tools.schema import FORMAT, Column, Manifest
@@ -100,6 +101,9 @@ def _fill(folder: Path, source: Source, out: Path, report: Report) -> Manifest:
             report(f"{part.name}: building")
             part.make(folder / part.path)
         keys[part.name] = part.key
+    if (out / LEARNED).is_dir():  # from people's dialogues, by the ids of items: it outlives what it was learned on
+        report(f"{LEARNED}: kept")
+        _link(out / LEARNED, folder / LEARNED)
     manifest = Manifest(
         name=source.name,
         noun=source.noun,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tools.value_index import ValueIndex
 
 NAMED = 100_000  # most popular items whose proper names are known in messages
+LEARNED = "learned"  # folder of a catalog that holds how to rank it, where that was learned
+LATEST = 0.1  # share of the interactions that are the latest
 TIME_CAP = 2.0  # seconds a query may take
 # Set as the database is opened and locked there: no query can change any of it, read a file or write one.
 LOCKED: Mapping[str, str] = {
@@ -166,6 +168,19 @@ class Catalog:
         counts = np.zeros(len(self), dtype=np.float32)
         with self._capped() as cursor:
             counted = cursor.execute("SELECT row, count(*) AS count FROM interactions GROUP BY row").fetchnumpy()
+        counts[counted["row"]] = counted["count"]
+        return counts
+
+    @cached_property
+    def lately(self) -> NDArray[np.float32]:
+        """Interactions of each item among the last LATEST of all, shape (items,); zeros where no times are known."""
+        counts = np.zeros(len(self), dtype=np.float32)
+        with self._capped() as cursor:
+            counted = cursor.execute(
+                "SELECT row, count(*) AS count FROM interactions WHERE timestamp >"
+                " (SELECT quantile_cont(timestamp, ?) FROM interactions) GROUP BY row",
+                [1 - LATEST],
+            ).fetchnumpy()
         counts[counted["row"]] = counted["count"]
         return counts
 

@@ -1,25 +1,22 @@
-"""What the tools say of every candidate for one recorded turn: the candidates, and a column of numbers a signal.
+"""What the tools say of every candidate for one turn: the candidates, and a column of numbers a signal.
 
-Nothing here is learned. Titles and the feeling towards them are found in the text by the agent's own means; the ids of
-the replay file are not looked at.
+Nothing here is learned. Titles and the feeling towards them are found in the text of a conversation, recorded or not.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.recorded import Turn
-from agent.stance import Find, Stance, stances
-from eval.attributes import Attributes
-from tools.bm25_search import BM25, BM25Config
+from agent.attributes import Attributes
+from agent.stance import Find, Role, Stance, stances
+from tools.bm25_search import BM25
 from tools.catalog import Catalog
 from tools.mentions import Mention, find_mentions
-from tools.scorer import Query, Rows, Scores, top
-from tools.text import tokenize
+from tools.scorer import Mask, Query, Rows, Scores, top
 
 WORDS = 600  # characters of what was said, from its end, that a search reads: what an embedding model can take in
 DEPTH = 200  # candidates that each signal brings
@@ -57,13 +54,15 @@ Matrix = NDArray[np.float32]  # (candidates, signals)
 
 @dataclass(frozen=True)
 class Talk:
-    """What the agent makes of the messages up to a turn: the titles named, and the person's words without them."""
+    """What the agent makes of the messages up to a turn: the titles named, and the person's words without them.
+    `dialogue` names a recorded one; `latest` are the rows of the titles in the last message.
+    """
 
-    id: str
     dialogue: str
     stances: tuple[Stance, ...]
     said: str
     last: str
+    latest: tuple[int, ...] = ()
 
     @property
     def named(self) -> list[int]:
@@ -97,12 +96,20 @@ class Candidates:
         """Which of the rows some signal brought, shape (rows,)."""
         return np.isin(self.rows, np.concatenate(list(self.lists.values())))
 
+    def only(self, kept: NDArray[np.bool_]) -> Self:
+        """Some of the rows."""
+        return replace(self, rows=self.rows[kept], matrix=self.matrix[kept])
 
-def hear(catalog: Catalog, turn: Turn, find: Find = find_mentions) -> Talk:
-    """Read a turn's messages as the agent does; `find` gives the mentions of a text."""
-    said = [_without_titles(one.content, find(catalog, one.content)) for one in turn.messages if one.role == "user"]
-    found = stances(catalog, [(one.role, one.content) for one in turn.messages], find)
-    return Talk(turn.id, turn.dialogue, tuple(found), " ".join(said)[-WORDS:], said[-1][-WORDS:] if said else "")
+
+def hear(
+    catalog: Catalog, messages: Sequence[tuple[Role, str]], dialogue: str = "", find: Find = find_mentions
+) -> Talk:
+    """Read the messages up to a turn; `find` gives the mentions of a text."""
+    texts = [text for role, text in messages if role == "user"]
+    said = [_without_titles(text, find(catalog, text)) for text in texts]
+    latest = tuple(mention.row for mention in find(catalog, texts[-1])) if texts else ()
+    found = tuple(stances(catalog, messages, find))
+    return Talk(dialogue, found, " ".join(said)[-WORDS:], said[-1][-WORDS:] if said else "", latest)
 
 
 def _without_titles(text: str, mentions: Sequence[Mention]) -> str:
@@ -128,77 +135,79 @@ def features(matrix: Matrix) -> Matrix:
 
 @dataclass(frozen=True)
 class Listening:
-    """The signals over one catalog."""
+    """The signals over one catalog. `words` scores texts as the catalog's own BM25 does."""
 
     catalog: Catalog
+    words: BM25
 
     def candidates(
-        self, talk: Talk, request: NDArray[np.float32], last: NDArray[np.float32], besides: Rows
+        self,
+        talk: Talk,
+        request: NDArray[np.float32],
+        last: NDArray[np.float32],
+        within: Mask,
+        besides: Rows,
     ) -> Candidates:
-        """What each signal brings for a turn, and every signal for all of it and for the rows `besides`. `request` and
-        `last` are the unit vectors of what was said, and said last.
+        """What each signal brings for a turn among the rows `within`, and every signal for all of it and for the rows
+        `besides`. `request` and `last` are the unit vectors of what was said, and said last.
         """
         taste = self._taste(talk.wanted[-NEIGHBOURS:])
-        scores = self._scores(talk, request, last, taste)
-        left_out = np.zeros(len(self.catalog), dtype=np.bool_)
-        left_out[talk.named] = True  # whoever names a title needs it no more
-        lists = {name: top(scores[name], DEPTH, ~left_out) for name in SEARCHES}
-        lists["popular"] = top(scores["popular"], POPULAR, ~left_out)
-        rows = np.unique(np.concatenate([*lists.values(), besides[~left_out[besides]]]))
-        matrix = np.stack([scores[name][rows] for name in SIGNALS], axis=1).astype(np.float32)
+        found = self._searched(talk, request, last, taste)
+        lists = {name: top(found[name], DEPTH, within) for name in SEARCHES}
+        lists["popular"] = top(self.catalog.popularity, POPULAR, within)
+        rows = np.unique(np.concatenate([*lists.values(), besides[within[besides]]]))
+        signals = {name: scores[rows] for name, scores in found.items()} | self._known(talk, rows, request)
+        matrix = np.stack([signals[name] for name in SIGNALS], axis=1).astype(np.float32)
         return Candidates(rows, matrix, lists, request, taste)
 
-    def _scores(
+    def _searched(
         self, talk: Talk, request: NDArray[np.float32], last: NDArray[np.float32], taste: NDArray[np.float32]
     ) -> dict[str, Scores]:
-        """Every signal for every item, each of shape (items,)."""
-        catalog, attributes = self.catalog, self._attributes
+        """The signals that look through all items, each of shape (items,)."""
+        catalog = self.catalog
         unknown = np.full(len(catalog), np.nan, dtype=np.float32)
         liked, other, disliked = talk.feeling("liked"), talk.feeling("seen", "mentioned"), talk.feeling("disliked")
-        named = talk.wanted
-
-        popular: Scores = np.log1p(catalog.popularity)
-        newest, era = _of_known(np.max, self._years), _of_known(np.mean, self._years[named])
 
         def cf(rows: list[int]) -> Scores:
             return unknown if catalog.cf is None or not rows else catalog.cf.score(Query(liked=rows))
 
-        def near(vector: NDArray[np.float32], of: object) -> Scores:
-            return np.asarray(catalog.dense.vectors @ vector, dtype=np.float32) if of else unknown
-
+        # The vectors of a large catalog are read once for all three.
+        near = np.asarray(catalog.dense.vectors @ np.stack([request, last, taste], axis=1), dtype=np.float32)
         return {
             "liked": cf(liked),
             "named": cf(other),
             "disliked": cf(disliked),
-            "words": self._bm25.score(Query(text=talk.said)),
-            "meaning": near(request, talk.said),
-            "meaning_last": near(last, talk.last),
-            "near": near(taste, named),
-            "near_last": near(self._taste(named[-1:]), named),
-            "asked": attributes.asked(talk.said),
-            "leaning": attributes.leaning(request) if talk.said else unknown,
-            "names": attributes.names(talk.said),
-            "kinds": attributes.kinds(named),
-            "shared": attributes.shared(named),
-            "popular": popular,
-            "lately": self._lately,
-            "rating": self._ratings,
-            "year": self._years - newest,
-            "new": np.asarray(self._years > newest - NEW / 10, dtype=np.float32),
-            "era": np.abs(self._years - era),
-            "modern": (self._years - self._middle) * (era - self._middle),
+            "words": self.words.score(Query(text=talk.said)),
+            "meaning": near[:, 0] if talk.said else unknown,
+            "meaning_last": near[:, 1] if talk.last else unknown,
+            "near": near[:, 2] if talk.wanted else unknown,
+        }
+
+    def _known(self, talk: Talk, rows: Rows, request: NDArray[np.float32]) -> dict[str, Scores]:
+        """The other signals, each of shape (rows,)."""
+        attributes, named, years = self._attributes, talk.wanted, self._years[rows]
+        unknown = np.full(len(rows), np.nan, dtype=np.float32)
+        newest, era = _of_known(np.max, self._years), _of_known(np.mean, self._years[named])
+        return {
+            "near_last": self.catalog.dense.vectors[rows] @ self._taste(named[-1:]) if named else unknown,
+            "asked": attributes.asked(rows, talk.said),
+            "leaning": attributes.leaning(rows, request) if talk.said else unknown,
+            "names": attributes.names(rows, talk.said),
+            "kinds": attributes.kinds(rows, named),
+            "shared": attributes.shared(rows, named),
+            "popular": np.log1p(self.catalog.popularity[rows]),
+            "lately": np.log1p(self.catalog.lately[rows]),
+            "rating": self._ratings[rows],
+            "year": years - newest,
+            "new": np.asarray(years > newest - NEW / 10, dtype=np.float32),
+            "era": np.abs(years - era),
+            "modern": (years - self._middle) * (era - self._middle),
         }
 
     def _taste(self, rows: Sequence[int]) -> NDArray[np.float32]:
         """The unit vector of the mean of some items' meaning, zeros where none is known."""
         mean = np.nan_to_num(self.catalog.dense.vectors[list(rows)]).sum(axis=0)
         return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), dtype=np.float32)
-
-    @cached_property
-    def _bm25(self) -> BM25:
-        """The catalog's, in the form for large catalogs: the same scores, many times as fast for thousands of turns."""
-        documents = [tokenize(text) for text in self.catalog.documents(range(len(self.catalog)))]
-        return BM25.of_tokens(documents, BM25Config(large=0))
 
     @cached_property
     def _attributes(self) -> Attributes:
@@ -212,13 +221,6 @@ class Listening:
     @cached_property
     def _ratings(self) -> Scores:
         return self._column("rating_mean")
-
-    @cached_property
-    def _lately(self) -> Scores:
-        found = self.catalog.interactions()
-        since = np.quantile(found["timestamp"], 0.9) if len(found["row"]) else 0
-        counts = np.bincount(found["row"][found["timestamp"] > since], minlength=len(self.catalog))
-        return np.log1p(counts).astype(np.float32)
 
     def _column(self, name: str) -> Scores:
         """A column of single numbers, NaN throughout where the catalog has none of that name."""

@@ -1,21 +1,25 @@
 """What other recorded dialogues led to: a signal that only recorded dialogues can give, and its leakage kept out.
 
 Nothing of a dialogue that is scored, nor of its fold, may be known to whatever scores it. So every question names the
-fold and the dialogue that are left out.
+fold and the dialogue that are left out; a conversation that goes on now is in NO_FOLD.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
 from agent.recorded import Turn, fold_of
-from eval.signals import Candidates, Matrix, Talk
+from agent.signals import Candidates, Matrix, Talk
 from tools.catalog import Catalog
+from tools.errors import CatalogError
 from tools.scorer import Scores
 
 MEMORIES = (
@@ -29,6 +33,7 @@ MEMORIES = (
 # Of the softmax over the cosine with other turns: how much the nearest count for.
 ALIKE, CLOSEST, KIN = 8.0, 20.0, 12.0
 FLOOR = 1e-4  # share of suggestions taken for granted of every item
+NO_FOLD = -1
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,47 @@ class Memory:
             requests=requests,
             tastes=tastes,
             answers=_incidence(np.arange(len(turns)), gold, (len(turns), len(catalog))),
+        )
+
+    def save(self, file: Path, catalog: Catalog) -> None:
+        """Items by their ids, so that a catalog that is built again still knows them; no text of anybody."""
+        sparse = {"suggested": self.suggested, "named": self.named, "answers": self.answers}
+        used = np.unique(np.concatenate([matrix.indices for matrix in sparse.values()]))
+        arrays: dict[str, NDArray[Any]] = {
+            "dialogues": np.array([*self.dialogues], dtype=np.str_),
+            "items": catalog.ids[used].astype(np.str_),
+            "owner": self.owner,
+            "requests": self.requests.astype(np.float16),
+            "tastes": self.tastes.astype(np.float16),
+        }
+        for name, matrix in sparse.items():
+            arrays |= {f"{name} starts": matrix.indptr, f"{name} items": np.searchsorted(used, matrix.indices)}
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, file: Path, catalog: Catalog) -> Self:
+        """Items that the catalog has no more are left out. Raises CatalogError for a file that is damaged."""
+        try:
+            with np.load(file) as held:
+                arrays = {name: held[name] for name in held.files}
+            rows = [catalog.row_of(item_id) for item_id in arrays["items"].tolist()]
+            sparse = {
+                name: _of_lists(arrays[f"{name} starts"], arrays[f"{name} items"], rows, len(catalog))
+                for name in ("suggested", "named", "answers")
+            }
+            names = arrays["dialogues"].tolist()
+            requests, tastes = (arrays[name].astype(np.float32) for name in ("requests", "tastes"))
+        except (OSError, KeyError, ValueError, BadZipFile) as error:
+            raise CatalogError(
+                f"{file}: cannot be read ({error}); learn it again with: usher finetune fusion, or remove it"
+            ) from error
+        return cls(
+            dialogues={name: place for place, name in enumerate(names)},
+            folds=np.array([fold_of(name) for name in names], dtype=np.int64),
+            owner=arrays["owner"],
+            requests=requests,
+            tastes=tastes,
+            **sparse,
         )
 
     def suggestions(self, fold: int) -> Scores:
@@ -109,6 +155,12 @@ class Memory:
 
 def _rows(catalog: Catalog, ids: Sequence[str]) -> list[int]:
     return [row for item_id in dict.fromkeys(ids) if (row := catalog.row_of(item_id)) is not None]
+
+
+def _of_lists(starts: NDArray[np.int64], items: NDArray[np.int64], rows: Sequence[int | None], size: int) -> csr_array:
+    """The incidence whose row i holds the items from starts[i] on; `rows` are the catalog's, None for what is gone."""
+    lists = [[row for item in items[low:high] if (row := rows[item]) is not None] for low, high in pairwise(starts)]
+    return _incidence(np.arange(len(lists)), lists, (len(lists), size))
 
 
 def _incidence(at: NDArray[np.int64], rows: Sequence[Sequence[int]], shape: tuple[int, int]) -> csr_array:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from eval.signals import Matrix
+from agent.signals import Matrix
 
 RIDGE = 20.0  # weight of the squared weights against the log-likelihood, in turns
 OTHERS = 200  # candidates of a turn, drawn at random, that the wanted ones are learned against
