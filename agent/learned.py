@@ -147,8 +147,9 @@ class Ranking:
         besides = np.flatnonzero(within if few else within & (listed | self._suggested))
         request, last = catalog.dense.embed([talk.said, talk.last])
         held = self.listening.candidates(talk, request, last, within, besides)
+        remembered = recalled(talk, held, self.memory, self.fold)
         scores = np.full(len(catalog), np.nan, dtype=np.float32)
-        scores[held.rows] = self.weights.score(described(talk, held, self.memory, self.fold))
+        scores[held.rows] = self.weights.score(described(talk, held, remembered))
         scores[held.rows] += SEARCHED * searched[held.rows]
         ranked = top(scores, DEPTH)
         return ranked, scores[ranked]
@@ -193,11 +194,15 @@ def _profile(catalog: Catalog, profile: Profile) -> list[Stance]:
     ]
 
 
-def described(talk: Talk, held: Candidates, memory: Memory | None, fold: int) -> Matrix:
-    """The FEATURES of candidates, shape (candidates, FEATURES), by the tools and by dialogues outside the fold."""
-    remembered = np.zeros((len(held.rows), len(MEMORIES)), dtype=np.float32)
-    if memory is not None:
-        remembered = memory.signals(talk, held, fold)[held.rows]
+def recalled(talk: Talk, held: Candidates, memory: Memory | None, fold: int) -> Matrix:
+    """What dialogues outside the fold, and other than the talk's own, led to, shape (candidates, MEMORIES)."""
+    if memory is None:
+        return np.zeros((len(held.rows), len(MEMORIES)), dtype=np.float32)
+    return memory.signals(talk, held, fold)[held.rows]
+
+
+def described(talk: Talk, held: Candidates, remembered: Matrix) -> Matrix:
+    """The FEATURES of candidates, shape (candidates, FEATURES), by the tools and by what is `recalled`."""
     said = np.concatenate([features(held.matrix), remembered], axis=1)
     return np.concatenate([said, *circumstances(talk, said)], axis=1)
 

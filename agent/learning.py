@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from agent.dialogues import NO_FOLD, Memory
+from agent.dialogues import MEMORIES, NO_FOLD, Memory
 from agent.fusion import Case, thinned
-from agent.learned import OF_DIALOGUES, Ranking, Weights, described
+from agent.learned import OF_DIALOGUES, Ranking, Weights, described, recalled
 from agent.recorded import Turn, fold_of
 from agent.signals import Candidates, Listening, Matrix, Talk, hear
 from tools.bm25_search import BM25, BM25Config
@@ -76,7 +76,7 @@ def remembered(catalog: Catalog, turns: Sequence[Turn], heard: Mapping[str, Hear
 
 
 def cases(
-    catalog: Catalog, heard: Mapping[str, Heard], gold: Mapping[str, Sequence[str]], memory: Memory, fold: int
+    catalog: Catalog, heard: Mapping[str, Heard], gold: Mapping[str, Sequence[str]], memory: Memory | None, fold: int
 ) -> list[Case]:
     """What the turns of the other folds teach, seen without the fold."""
     draw, found = np.random.default_rng(max(fold, 0)), []
@@ -89,11 +89,14 @@ def cases(
     return found
 
 
-def known(one: Heard, memory: Memory, fold: int) -> tuple[Candidates, Matrix]:
-    """The candidates of the tools and of the dialogues outside a fold, and their features (candidates, FEATURES)."""
-    suggested = memory.suggestions(fold)[one.candidates.rows] > 0
-    held = one.candidates.only(one.candidates.brought() | suggested)
-    return held, described(one.talk, held, memory, fold)
+def known(one: Heard, memory: Memory | None, fold: int) -> tuple[Candidates, Matrix]:
+    """The candidates that the tools bring, and those that dialogues outside the fold and other than the turn's own
+    suggested, with their features (candidates, FEATURES). That an item comes from nowhere would give away the answer.
+    """
+    remembered = recalled(one.talk, one.candidates, memory, fold)
+    kept = one.candidates.brought() | (remembered[:, MEMORIES.index("suggested")] > 0)
+    held = one.candidates.only(kept)
+    return held, described(one.talk, held, remembered[kept])
 
 
 def learn(catalog: Catalog, turns: Sequence[Turn], remember: bool) -> Ranking:
@@ -101,10 +104,10 @@ def learn(catalog: Catalog, turns: Sequence[Turn], remember: bool) -> Ranking:
     their weights alone. Raises UsherError where they suggest nothing that could be found.
     """
     heard = listen(catalog, turns)
-    memory = remembered(catalog, turns, heard)
+    memory = remembered(catalog, turns, heard) if remember else None
     gold = {turn.id: [item_id for item_id in turn.gold if item_id not in turn.mentioned] for turn in turns}
     learned = cases(catalog, heard, gold, memory, NO_FOLD)
     if not learned:
         raise UsherError("none of the dialogues suggests an item of the catalog that the tools find; give others")
     weights = Weights.learned(learned, () if remember else OF_DIALOGUES)
-    return Ranking(Listening(catalog, catalog.bm25), weights, memory if remember else None)
+    return Ranking(Listening(catalog, catalog.bm25), weights, memory)

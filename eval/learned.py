@@ -57,6 +57,7 @@ def weights_by_fold(
     """For each fold what was learned from all others: with what they led to, and by the tools alone."""
     found = []
     for fold in tqdm(range(FOLDS), desc="folds", dynamic_ncols=True):
-        learned = cases(catalog, heard, gold, memory, fold)
-        found.append((Weights.learned(learned), Weights.learned(learned, OF_DIALOGUES)))
+        of_tools = cases(catalog, heard, gold, None, fold)
+        learned = Weights.learned(cases(catalog, heard, gold, memory, fold))
+        found.append((learned, Weights.learned(of_tools, OF_DIALOGUES)))
     return found

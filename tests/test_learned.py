@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from agent.dialogues import MEMORIES
+from agent.dialogues import MEMORIES, NO_FOLD
 from agent.learned import DEPENDENT, FEATURES, WHEN, circumstances, made_of
-from agent.learning import Heard, listen, remembered
+from agent.learning import Heard, known, listen, remembered
 from agent.recorded import FOLDS, Said, Turn, fold_of
 from agent.signals import FEATURES as OF_TOOLS
 from agent.signals import Talk
@@ -74,3 +74,27 @@ def test_circumstances_are_told_apart(said: str, last: str, row: int | None, hol
     for block in blocks:
         assert block.shape == (5, len(DEPENDENT))
         np.testing.assert_allclose(block.mean(axis=0), 0.0, atol=1e-6)  # a turn's own level says nothing
+
+
+def test_where_an_item_comes_from_does_not_give_the_answer_away(
+    tiny_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only a turn's own dialogue suggested is among its candidates just if a tool brings it."""
+    monkeypatch.setattr("agent.signals.DEPTH", 2)
+    monkeypatch.setattr("agent.signals.POPULAR", 2)
+    made = turns(tiny_catalog, 12)
+    heard = listen(tiny_catalog, made)
+    memory = remembered(tiny_catalog, made, heard)
+    hidden = 0
+    for turn in made:
+        one = heard[turn.id]
+        wanted = tiny_catalog.row_of(turn.gold[0])
+        brought = one.candidates.rows[one.candidates.brought()].tolist()
+        held, _ = known(one, memory, (one.fold + 1) % FOLDS)
+        if wanted not in (*brought, *one.talk.named) and memory.suggestions(NO_FOLD)[wanted] == 1:
+            hidden += 1
+            assert wanted in one.candidates.rows
+            assert wanted not in held.rows
+        alone, _ = known(one, None, NO_FOLD)
+        assert alone.rows.tolist() == brought
+    assert hidden
