@@ -16,14 +16,15 @@ from eval.replay_rows import Ranked, Ranker, best_first, cuts, with_tail
 from tools.catalog import Catalog
 
 WHOLE = "learned fusion"
+NO_CF, NO_SEARCH, NO_DIALOGUES = (f"{WHOLE} without {part}" for part in ("CF", "text search", "other dialogues"))
 
 # What a row of the learned fusion goes without.
 PARTS: Mapping[str, frozenset[str]] = {
-    f"{WHOLE} without CF": made_of("liked", "named", "disliked"),
-    f"{WHOLE} without text search": made_of("words", "meaning", "meaning_last", "asked", "leaning", "names"),
+    NO_CF: made_of("liked", "named", "disliked"),
+    NO_SEARCH: made_of("words", "meaning", "meaning_last", "asked", "leaning", "names"),
     f"{WHOLE} without neighbours": made_of("near", "near_last", "kinds", "shared", "era", "modern"),
     f"{WHOLE} without popularity": made_of("popular", "lately", "rating", "year", "new"),
-    f"{WHOLE} without other dialogues": OF_DIALOGUES,
+    NO_DIALOGUES: OF_DIALOGUES,
     f"{WHOLE} without circumstances": frozenset(name for name in FEATURES if name.endswith(WHEN)),
 }
 
@@ -53,11 +54,14 @@ def learned_rows(
 
 def weights_by_fold(
     catalog: Catalog, heard: Mapping[str, Heard], gold: Mapping[str, Sequence[str]], memory: Memory
-) -> list[tuple[Weights, Weights]]:
-    """For each fold what was learned from all others: with what they led to, and by the tools alone."""
+) -> list[dict[str, Weights]]:
+    """For each fold what was learned from all others: the whole, and without some of the PARTS. Without other dialogues
+    the candidates are those of the tools alone.
+    """
     found = []
     for fold in tqdm(range(FOLDS), desc="folds", dynamic_ncols=True):
-        of_tools = cases(catalog, heard, gold, None, fold)
-        learned = Weights.learned(cases(catalog, heard, gold, memory, fold))
-        found.append((learned, Weights.learned(of_tools, OF_DIALOGUES)))
+        learned = cases(catalog, heard, gold, memory, fold)
+        of_tools = Weights.learned(cases(catalog, heard, gold, None, fold), OF_DIALOGUES)
+        some = {part: Weights.learned(learned, PARTS.get(part, ())) for part in (WHOLE, NO_CF, NO_SEARCH)}
+        found.append(some | {NO_DIALOGUES: of_tools})
     return found

@@ -18,7 +18,7 @@ from agent.recorded import Turn, fold_of
 from agent.settings import Settings
 from agent.signals import Listening
 from eval.cluster import on_cluster
-from eval.learned import WHOLE, learned_rows, weights_by_fold
+from eval.learned import NO_CF, NO_DIALOGUES, NO_SEARCH, WHOLE, learned_rows, weights_by_fold
 from eval.metrics import places
 from eval.replay_agent import Fused, agent_rankings, plan_dialogue, ranked_again
 from eval.replay_data import Replay, read_replay
@@ -122,13 +122,14 @@ class Replaying:
         """For each fold, of which they know nothing, the agent's, and those of its rows that only rank otherwise."""
         found: list[tuple[Ranks, dict[str, Ranks]]] = []
         listening = Listening(self.catalog, self.catalog.bm25)
-        learned = weights_by_fold(self.catalog, self.heard, self.gold, self.memory)
-        for fold, (weights, of_tools) in enumerate(learned):
+        for fold, weights in enumerate(weights_by_fold(self.catalog, self.heard, self.gold, self.memory)):
             others: dict[str, Ranks] = {
-                "agent without other dialogues": Ranking(listening, of_tools),
-                "agent without learned fusion": Fused(self.catalog),
+                f"agent{part.removeprefix(WHOLE)}": Ranking(listening, weights[part], self.memory, fold)
+                for part in (NO_CF, NO_SEARCH)
             }
-            found.append((Ranking(listening, weights, self.memory, fold), others))
+            others[f"agent{NO_DIALOGUES.removeprefix(WHOLE)}"] = Ranking(listening, weights[NO_DIALOGUES])
+            others[f"agent without {WHOLE}"] = Fused(self.catalog)
+            found.append((Ranking(listening, weights[WHOLE], self.memory, fold), others))
         return found
 
     @cached_property

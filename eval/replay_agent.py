@@ -92,7 +92,7 @@ def agent_rankings(
     agent: Agent, turns: Sequence[Turn], plans: Sequence[str], others: Mapping[str, Ranks]
 ) -> dict[str, dict[str, Ranked]]:
     """The rankings of every row by the ids of one dialogue's turns, which come shortest first, by its plans. `others`
-    are rows that only rank in another way.
+    rank for the rows of these names.
     """
     recorded: dict[int, list[Turn]] = {}
     for turn in turns:
@@ -131,9 +131,10 @@ def _rows(
     for name, tools in WITHOUT.items():
         calls = tuple(call for call in plan.calls if call.tool not in tools)
         profile = Profile() if "cf_recommend" in tools else session.profile
-        again(name, Session(session.exchanges, profile), plan.model_copy(update={"calls": calls}))
-    for name, by in others.items():
-        again(name, session, plan, by=by)
+        by = others.get(name, agent.ranking)
+        again(name, Session(session.exchanges, profile), plan.model_copy(update={"calls": calls}), by=by)
+    for name in others.keys() - WITHOUT.keys():
+        again(name, session, plan, by=others[name])
     again("agent without planner", Session(session.exchanges), fixed_plan(catalog, turn))
     return rows
 
