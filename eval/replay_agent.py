@@ -7,7 +7,7 @@ instead shows nothing, and its ranking is what the conversation alone gives.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from agent.loop import Agent, run_turn
 from agent.memory import Exchange, Profile, Session
 from agent.messages import LETTERS
 from agent.plan import Call, Plan
-from agent.pool import RRF_K, Pool, excluded_rows, fuse, named_titles, run_calls
+from agent.pool import RRF_K, Pool, excluded_rows, fuse, named_titles
 from agent.rank import combine, letter_scores
 from agent.recorded import Turn, exchanges
 from agent.signals import Talk
@@ -78,6 +78,22 @@ class _Told:
         """The engine is closed by whoever opened it."""
 
 
+@dataclass
+class _Noted:
+    """Ranks as another does, and keeps what it ranked last."""
+
+    by: Ranks
+    pool: Pool | None = None
+    ranked: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def rank(self, talk: Talk, pool: Pool) -> tuple[Rows, Scores]:
+        self.pool, (self.ranked, scores) = pool, self.by.rank(talk, pool)
+        return self.ranked, scores
+
+    def warm(self) -> None:
+        self.by.warm()
+
+
 def plan_dialogue(agent: Agent, turns: Sequence[Turn]) -> list[str]:
     """The agent's plan of every message of one dialogue, as it writes them; turns come shortest first."""
     plans, session = list[str](), Session()
@@ -122,8 +138,14 @@ def _rows(
     catalog, rows = agent.catalog, dict[str, Ranked]()
 
     def again(name: str, session: Session, plan: Plan, ranks: bool = True, by: Ranks = agent.ranking) -> None:
-        told = replace(agent, engine=_Told(agent.engine, plan.text(), ranks), ranking=by)
-        rows[name] = _ranked(told, session, text, plan, _turn(told, session, text)[1])
+        noted = _Noted(by)
+        told = replace(agent, engine=_Told(agent.engine, plan.text(), ranks), ranking=noted)
+        _, picks = _turn(told, session, text)
+        if noted.pool is None:  # a turn that asks or chats
+            everything = np.ones(len(catalog), dtype=np.bool_)
+            excluded = excluded_rows(catalog, session.profile, session.shown)
+            noted.rank(overheard(catalog, session, text), Pool(everything, excluded))
+        rows[name] = _ranked(noted, picks, len(catalog))
 
     again("agent", session, plan)
     if agent.engine.plays("ranker"):
@@ -179,15 +201,10 @@ def _turn(agent: Agent, session: Session, text: str) -> tuple[Plan, Rows]:
     return plan, np.empty(0, dtype=np.int64)
 
 
-def _ranked(agent: Agent, session: Session, text: str, plan: Plan, picks: Rows) -> Ranked:
-    """What was shown, then the rest of the ranking, with what was left after each step. A turn that asks or chats
-    shows nothing; its ranking is what the conversation alone gives.
-    """
-    catalog = agent.catalog
-    pool = Pool(np.ones(len(catalog), dtype=np.bool_), excluded_rows(catalog, session.profile, session.shown))
-    for _ in run_calls(catalog, plan, session.profile, pool) if plan.act == "recommend" else ():
-        pass
-    ranked, _ = agent.ranking.rank(overheard(catalog, session, text), pool)
-    steps = {"filters": np.flatnonzero(pool.allowed & ~pool.excluded), **cuts(ranked), "shown": picks}
-    rows = np.concatenate([picks, ranked[~np.isin(ranked, picks)]])
-    return with_tail(Ranked(rows, steps), len(catalog))
+def _ranked(noted: _Noted, picks: Rows, items: int) -> Ranked:
+    """What was shown, then the rest of the ranking, with what was left after each step."""
+    assert noted.pool is not None
+    left = np.flatnonzero(noted.pool.allowed & ~noted.pool.excluded)
+    steps = {"filters": left, **cuts(noted.ranked), "shown": picks}
+    rows = np.concatenate([picks, noted.ranked[~np.isin(noted.ranked, picks)]])
+    return with_tail(Ranked(rows, steps), items)
