@@ -28,7 +28,8 @@ WEIGHTS, DIALOGUES = "fusion.json", "dialogues.npz"  # in a catalog's folder LEA
 SHIPPED = Path(__file__).parent / "data"
 SEARCHED = 200.0  # weight of the reciprocal ranks in the plan's own searches beside the learned score
 FEW = 1000  # items: where the filters leave no more, all of them are candidates
-RECALLED = 20  # exchanges, and items of the profile, that are listened to
+RECALLED = 20  # items of the profile that are listened to
+LISTENED = 10  # exchanges
 LENGTHY = 150  # characters that make a wish a long one
 # Signals whose weight depends on how much the person has said, and of what kind that is.
 DEPENDENT = (
@@ -109,7 +110,7 @@ class Ranking:
     @classmethod
     def of(cls, catalog: Catalog) -> Self:
         """The catalog's own, or that which comes with Usher. Raises CatalogError for a damaged file."""
-        listening, made = Listening(catalog, catalog.bm25), catalog.folder / LEARNED
+        listening, made = Listening(catalog), catalog.folder / LEARNED
         if not (made / WEIGHTS).is_file():
             return cls(listening, Weights.read(SHIPPED / LEARNED / WEIGHTS))
         memory = Memory.load(made / DIALOGUES, catalog) if (made / DIALOGUES).is_file() else None
@@ -145,7 +146,9 @@ class Ranking:
         listed = reciprocal_ranks(pool.lists, within) > 0
         few = int(within.sum()) <= FEW
         besides = np.flatnonzero(within if few else within & (listed | self._suggested))
-        request, last = catalog.dense.embed([talk.said, talk.last])
+        texts = [talk.said] if talk.said == talk.last else [talk.said, talk.last]
+        vectors = catalog.dense.embed(texts)
+        request, last = vectors[0], vectors[-1]
         held = self.listening.candidates(talk, request, last, within, besides)
         remembered = recalled(talk, held, self.memory, self.fold)
         scores = np.full(len(catalog), np.nan, dtype=np.float32)
@@ -175,7 +178,7 @@ def _seeks_titles(talk: Talk, pool: Pool) -> bool:
 def overheard(catalog: Catalog, session: Session, text: str) -> Talk:
     """A conversation up to the message `text`, and the person's profile."""
     said: list[tuple[Role, str]] = []
-    for exchange in session.exchanges[-RECALLED:]:
+    for exchange in session.exchanges[-LISTENED:]:
         said += [("user", exchange.user), ("assistant", exchange.reply)]
     talk = hear(catalog, [*said, ("user", text)])
     known = set(talk.named)

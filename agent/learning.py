@@ -13,11 +13,9 @@ from agent.fusion import Case, thinned
 from agent.learned import OF_DIALOGUES, Ranking, Weights, described, recalled
 from agent.recorded import Turn, fold_of
 from agent.signals import Candidates, Listening, Matrix, Talk, hear
-from tools.bm25_search import BM25, BM25Config
 from tools.catalog import Catalog
 from tools.errors import UsherError
 from tools.mentions import find_mentions
-from tools.text import tokenize
 
 BATCH = 256  # texts embedded at once
 
@@ -37,7 +35,7 @@ class Heard:
 def listen(catalog: Catalog, turns: Sequence[Turn]) -> dict[str, Heard]:
     """What the tools say of each turn, by its id, and of all that was ever suggested: other dialogues may bring it."""
     suggested = {row for turn in turns for item_id in turn.gold if (row := catalog.row_of(item_id)) is not None}
-    besides, listening = np.array(sorted(suggested), dtype=np.int64), Listening(catalog, _fast_bm25(catalog))
+    besides, listening = np.array(sorted(suggested), dtype=np.int64), Listening(catalog)
     find = cache(find_mentions)  # the turns of a dialogue share their messages
     talks = {
         turn.id: hear(catalog, [(one.role, one.content) for one in turn.messages], turn.dialogue, find)
@@ -52,12 +50,6 @@ def listen(catalog: Catalog, turns: Sequence[Turn]) -> dict[str, Heard]:
         held = listening.candidates(talk, vectors[talk.said], vectors[talk.last], within, besides)
         found[turn_id] = Heard(talk, held)
     return found
-
-
-def _fast_bm25(catalog: Catalog) -> BM25:
-    """The catalog's, in the form for large catalogs: the same scores, many times as fast for thousands of turns."""
-    documents = [tokenize(text) for text in catalog.documents(range(len(catalog)))]
-    return BM25.of_tokens(documents, BM25Config(large=0))
 
 
 def _embedded(catalog: Catalog, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
@@ -110,4 +102,4 @@ def learn(catalog: Catalog, turns: Sequence[Turn], remember: bool) -> Ranking:
     if not learned:
         raise UsherError("none of the dialogues suggests an item of the catalog that the tools find; give others")
     weights = Weights.learned(learned, () if remember else OF_DIALOGUES)
-    return Ranking(Listening(catalog, catalog.bm25), weights, memory)
+    return Ranking(Listening(catalog), weights, memory)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from agent.attributes import Attributes
 from agent.stance import Find, Role, Stance, stances
-from tools.bm25_search import BM25
+from tools.bm25_search import BM25, BM25Config
 from tools.catalog import Catalog
 from tools.mentions import Mention, find_mentions
 from tools.scorer import Mask, Query, Rows, Scores, top
+from tools.text import tokenize
 
 WORDS = 600  # characters of what was said, from its end, that a search reads: what an embedding model can take in
 DEPTH = 200  # candidates that each signal brings
@@ -135,10 +136,9 @@ def features(matrix: Matrix) -> Matrix:
 
 @dataclass(frozen=True)
 class Listening:
-    """The signals over one catalog. `words` scores texts as the catalog's own BM25 does."""
+    """The signals over one catalog."""
 
     catalog: Catalog
-    words: BM25
 
     def candidates(
         self,
@@ -177,7 +177,7 @@ class Listening:
             "liked": cf(liked),
             "named": cf(other),
             "disliked": cf(disliked),
-            "words": self.words.score(Query(text=talk.said)),
+            "words": self._bm25.score(Query(text=talk.said)),
             "meaning": near[:, 0] if talk.said else unknown,
             "meaning_last": near[:, 1] if talk.last else unknown,
             "near": near[:, 2] if talk.wanted else unknown,
@@ -208,6 +208,16 @@ class Listening:
         """The unit vector of the mean of some items' meaning, zeros where none is known."""
         mean = np.nan_to_num(self.catalog.dense.vectors[list(rows)]).sum(axis=0)
         return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), dtype=np.float32)
+
+    @cached_property
+    def _bm25(self) -> BM25:
+        """The catalog's, in the form for large catalogs: the same scores, and as fast for all that was said in a
+        conversation as for one word of it.
+        """
+        if len(self.catalog) > BM25Config().large:
+            return self.catalog.bm25
+        documents = [tokenize(text) for text in self.catalog.documents(range(len(self.catalog)))]
+        return BM25.of_tokens(documents, BM25Config(large=0))
 
     @cached_property
     def _attributes(self) -> Attributes:

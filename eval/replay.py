@@ -121,7 +121,7 @@ class Replaying:
     def rankings(self) -> list[tuple[Ranks, dict[str, Ranks]]]:
         """For each fold, of which they know nothing, the agent's, and those of its rows that only rank otherwise."""
         found: list[tuple[Ranks, dict[str, Ranks]]] = []
-        listening = Listening(self.catalog, self.catalog.bm25)
+        listening = Listening(self.catalog)
         for fold, weights in enumerate(weights_by_fold(self.catalog, self.heard, self.gold, self.memory)):
             others: dict[str, Ranks] = {
                 f"agent{part.removeprefix(WHOLE)}": Ranking(listening, weights[part], self.memory, fold)
