@@ -22,6 +22,7 @@ from agent.signals import RANK, Candidates, Listening, Matrix, Talk, features, h
 from agent.stance import Feeling, Role, Stance
 from tools.catalog import LEARNED, Catalog
 from tools.errors import CatalogError
+from tools.mentions import Mention, find_mentions
 from tools.scorer import Mask, Rows, Scores, top
 
 WEIGHTS, DIALOGUES = "fusion.json", "dialogues.npz"  # in a catalog's folder LEARNED
@@ -52,6 +53,8 @@ def made_of(*signals: str) -> frozenset[str]:
 
 
 OF_DIALOGUES = made_of(*MEMORIES)
+# What holds of dialogues alone: what they led to, and what was new or the talk of the day when they were held.
+OWN = OF_DIALOGUES | made_of("year", "new", "modern", "lately")
 
 
 @dataclass(frozen=True)
@@ -177,10 +180,19 @@ def _seeks_titles(talk: Talk, pool: Pool) -> bool:
 
 def overheard(catalog: Catalog, session: Session, text: str) -> Talk:
     """A conversation up to the message `text`, and the person's profile."""
+    heard = session.exchanges[-LISTENED:]
+    shown = {exchange.reply: exchange.items for exchange in heard}
+
+    def find(catalog: Catalog, said: str) -> list[Mention]:
+        """The titles of a reply are those of the items it showed: they need not be looked for."""
+        if said not in shown:
+            return find_mentions(catalog, said)
+        return [Mention(0, 0, row, 1.0) for item_id in shown[said] if (row := catalog.row_of(item_id)) is not None]
+
     said: list[tuple[Role, str]] = []
-    for exchange in session.exchanges[-LISTENED:]:
+    for exchange in heard:
         said += [("user", exchange.user), ("assistant", exchange.reply)]
-    talk = hear(catalog, [*said, ("user", text)])
+    talk = hear(catalog, [*said, ("user", text)], find=find)
     known = set(talk.named)
     held = [one for one in _profile(catalog, session.profile) if one.row not in known]
     return replace(talk, stances=(*held, *talk.stances))

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from agent.dialogues import MEMORIES, NO_FOLD, Memory
 from agent.fusion import Case, thinned
-from agent.learned import OF_DIALOGUES, Ranking, Weights, described, recalled
+from agent.learned import OWN, Ranking, Weights, described, recalled
 from agent.recorded import Turn, fold_of
 from agent.signals import Candidates, Listening, Matrix, Talk, hear
 from tools.catalog import Catalog
@@ -93,7 +93,7 @@ def known(one: Heard, memory: Memory | None, fold: int) -> tuple[Candidates, Mat
 
 def learn(catalog: Catalog, turns: Sequence[Turn], remember: bool) -> Ranking:
     """The ranking that all of the turns teach; with the dialogues themselves, or, unless it is to `remember` them,
-    their weights alone. Raises UsherError where they suggest nothing that could be found.
+    weights for catalogs that know nothing of them. Raises UsherError where they suggest nothing that could be found.
     """
     heard = listen(catalog, turns)
     memory = remembered(catalog, turns, heard) if remember else None
@@ -101,5 +101,5 @@ def learn(catalog: Catalog, turns: Sequence[Turn], remember: bool) -> Ranking:
     learned = cases(catalog, heard, gold, memory, NO_FOLD)
     if not learned:
         raise UsherError("none of the dialogues suggests an item of the catalog that the tools find; give others")
-    weights = Weights.learned(learned, () if remember else OF_DIALOGUES)
+    weights = Weights.learned(learned, () if remember else OWN)
     return Ranking(Listening(catalog), weights, memory)

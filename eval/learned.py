@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from agent.dialogues import Memory
-from agent.learned import FEATURES, OF_DIALOGUES, WHEN, Weights, made_of
+from agent.learned import FEATURES, OF_DIALOGUES, OWN, WHEN, Weights, made_of
 from agent.learning import Heard, cases, known
 from agent.recorded import FOLDS
 from eval.replay_rows import Ranked, Ranker, best_first, cuts, with_tail
@@ -55,13 +55,13 @@ def learned_rows(
 def weights_by_fold(
     catalog: Catalog, heard: Mapping[str, Heard], gold: Mapping[str, Sequence[str]], memory: Memory
 ) -> list[dict[str, Weights]]:
-    """For each fold what was learned from all others: the whole, and without some of the PARTS. Without other dialogues
-    the candidates are those of the tools alone.
+    """For each fold what was learned from all others: the whole, without some of the PARTS, and, for NO_DIALOGUES, the
+    weights that would come with Usher had it learned from these dialogues.
     """
     found = []
     for fold in tqdm(range(FOLDS), desc="folds", dynamic_ncols=True):
         learned = cases(catalog, heard, gold, memory, fold)
-        of_tools = Weights.learned(cases(catalog, heard, gold, None, fold), OF_DIALOGUES)
+        of_tools = Weights.learned(cases(catalog, heard, gold, None, fold), OWN)
         some = {part: Weights.learned(learned, PARTS.get(part, ())) for part in (WHOLE, NO_CF, NO_SEARCH)}
         found.append(some | {NO_DIALOGUES: of_tools})
     return found

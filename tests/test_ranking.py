@@ -78,7 +78,8 @@ def test_a_title_that_was_named_is_left_out_unless_it_is_what_is_looked_for(tiny
 
 
 def test_what_was_said_before_and_the_profile_are_heard(tiny_catalog: Catalog) -> None:
-    session = Session([Exchange(user="I loved Salt Road", reply="And Dead Letter Saloon?")])
+    saloon = str(tiny_catalog.ids[tiny_catalog.titles.tolist().index("Dead Letter Saloon")])
+    session = Session([Exchange(user="I loved Salt Road", reply="And Dead Letter Saloon?", items=(saloon,))])
     session.profile.note(str(tiny_catalog.ids[7]), "dislike")
     talk = overheard(tiny_catalog, session, "I have seen that. A comedy?")
     felt = {str(tiny_catalog.titles[one.row]): one.feeling for one in talk.stances}
