@@ -294,10 +294,11 @@ NOT_OURS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("usher", NOT_OURS)
 def test_a_turn_sent_back_that_is_not_ours_changes_nothing(client: OpenAI, engine: WordEngine, usher: Any) -> None:
-    messages: Any = [{"role": "user", "content": "hm"}, {"role": "assistant", "content": "hm", "usher": usher}, USER]
-    found = items(client.chat.completions.create(model="usher", messages=messages))
+    said: Any = {"role": "assistant", "content": "hm"}
+    before, after = ([{"role": "user", "content": "hm"}, one, USER] for one in (said, said | {"usher": usher}))
+    found = items(client.chat.completions.create(model="usher", messages=after))
     assert "Last plan" not in engine.requests[-1].messages[-1].content
-    assert found == items(say(client, "a comedy"))
+    assert found == items(client.chat.completions.create(model="usher", messages=before))
 
 
 def test_a_conversation_the_server_keeps_needs_the_last_message_alone(client: OpenAI, fresh: str) -> None:

@@ -54,18 +54,25 @@ def talk(catalog: Catalog, engine: WordEngine, state: Path) -> tuple[list[dict[s
         return turns, client.get("/v1/users/ann/profile").json()
 
 
-def test_instructions_in_descriptions_change_neither_items_nor_plan_nor_profile(
+def test_instructions_in_descriptions_reach_no_prompt_and_change_no_plan_and_no_profile(
     tiny_catalog: Catalog, planted: Catalog, tmp_path: Path
 ) -> None:
+    """They count like any other words of an item where texts are compared, and nobody follows them."""
     plain, theirs = WordEngine(), WordEngine()
     before, profile = talk(tiny_catalog, plain, tmp_path / "plain.db")
     after, changed = talk(planted, theirs, tmp_path / "planted.db")
+    comedies = {str(planted.ids[row]) for row in planted.select("list_contains(genres, 'Comedy')")}
     for one, other in zip(before, after, strict=True):
-        assert [item["item_id"] for item in one["items"]] == [item["item_id"] for item in other["items"]]
+        assert len(one["items"]) == len(other["items"])
+        assert {item["item_id"] for item in other["items"]} <= comedies
         assert one["plan"] == other["plan"]
         assert [called["tool"] for called in one["trace"]] == [called["tool"] for called in other["trace"]]
     assert profile == changed == {"liked": [], "disliked": []}
-    assert [request.messages for request in plain.requests] == [request.messages for request in theirs.requests]
+    assert len(plain.requests) == len(theirs.requests)
+    assert plain.requests[0].messages == theirs.requests[0].messages
+    read = " ".join(message.content for request in theirs.requests for message in request.messages)
+    assert not [text for text in PLANTED if text in read]
+    assert "HACKED" not in read
 
 
 def obedient(says: str) -> WordEngine:
