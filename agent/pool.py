@@ -100,7 +100,7 @@ def _run(catalog: Catalog, call: Call, pool: Pool) -> Called:
         pool.allowed &= mask
         if call.arguments.get("where"):
             pool.conditions += parse_where(call.arguments["where"], catalog.manifest).conjuncts
-        if call.arguments.get("order_by"):
+        if call.arguments.get("order_by") and len(result.matched):
             pool.lists.append(result.matched)
             pool.order = result.matched
     elif len(result.rows):

@@ -67,6 +67,13 @@ def test_an_order_that_was_asked_for_stands(tiny_catalog: Catalog) -> None:
     assert all("robot" in text.lower() for text in held)
 
 
+def test_an_order_of_nothing_leaves_what_is_relaxed_to_be_ranked(tiny_catalog: Catalog) -> None:
+    plan = "recommend | sql_filter 'Western' IN genres AND year > 2900 ORDER BY year DESC"
+    found = ranked(tiny_catalog, "the newest westerns after 2900", plan)
+    assert found
+    assert all("Western" in held for held in genres(tiny_catalog, found))
+
+
 def test_a_title_that_was_named_is_left_out_unless_it_is_what_is_looked_for(tiny_catalog: Catalog) -> None:
     western = "recommend | sql_filter 'Western' IN genres"
     assert "Salt Road" not in ranked(tiny_catalog, "a western like Salt Road", western)
