@@ -1,6 +1,6 @@
 """Train one role's LoRA adapter (Hu et al. 2021): transformers + peft, loss on the answer alone, exact resume.
 
-All rows of a step share their card (the system message) and are packed behind it (finetune.attention). The card is read
+All rows of a step share their card (the system message) and stand behind it (finetune.attention). The card is read
 without gradients: what it should come to mean is learned where the rows read it, for a third of the work.
 """
 
@@ -8,6 +8,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from agent.llm import Role
 from agent.llm_transformers import load_base
 from agent.models import IDENTITY, base_model, model_path, write_identity
 from agent.settings import Settings
-from finetune.attention import Layout, layout, register
+from finetune.attention import Prefix, behind, register
 from finetune.batches import Batch, Row, batches, encode
 from finetune.example import read_examples
 from tools.errors import UsherError
@@ -197,29 +198,44 @@ def batch_losses(model: Any, batch: Batch, at_once: int, device: str) -> Iterato
     import torch
 
     inner = model.get_base_model()
-    prefix = torch.tensor([batch.prefix], device=device)
-    with torch.no_grad():
-        read = inner.model(input_ids=prefix, use_cache=True).past_key_values.layers
+    with computing(inner), torch.no_grad():
+        read = inner.model(input_ids=torch.tensor([batch.prefix], device=device), use_cache=True).past_key_values.layers
     keys, values = [layer.keys for layer in read], [layer.values for layer in read]
     whole = sum(max(1, len(row.answer)) for row in batch.rows)
     for start in range(0, len(batch.rows), at_once):
         rows = batch.rows[start : start + at_once]
-        yield _loss_sum(inner, rows, layout(keys, values, [len(row) for row in rows], device), device) / whole
+        with computing(inner):
+            loss = _loss_sum(inner, rows, behind(keys, values, max(map(len, rows))), device)
+        yield loss / whole
 
 
-def _loss_sum(inner: Any, rows: Sequence[Row], where: Layout, device: str) -> Any:
+@contextmanager
+def computing(model: Any) -> Iterator[None]:
+    """A bfloat16 model computes its adapters in bfloat16 too; what is learned of them is kept in float32."""
+    import torch
+    from peft.helpers import disable_input_dtype_casting
+
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=model.dtype == torch.bfloat16):
+        with disable_input_dtype_casting(model, active=model.dtype == torch.bfloat16):
+            yield
+
+
+def _loss_sum(inner: Any, rows: Sequence[Row], prefix: Prefix, device: str) -> Any:
     import torch
     from torch.nn.functional import cross_entropy
 
-    tokens, places, targets = list[int](), list[int](), list[int]()
-    for row in rows:
-        tokens += row.prompt + row.answer
-        first = len(tokens) - len(row.answer) - 1  # it predicts the answer's first token
+    longest = prefix.hidden.shape[0]
+    ids = torch.zeros((len(rows), longest), dtype=torch.long)
+    places, targets = list[int](), list[int]()  # places in the rows laid end to end
+    for at, row in enumerate(rows):
+        ids[at, : len(row)] = torch.tensor(row.prompt + row.answer)
+        first = at * longest + len(row.prompt) - 1  # it predicts the answer's first token
         places += range(first, first + max(1, len(row.answer)))
         targets += row.answer
-    ids = torch.tensor([tokens], device=device)
-    hidden = inner.model(input_ids=ids, position_ids=where.positions, use_cache=False, layout=where).last_hidden_state
-    logits = inner.lm_head(hidden[0, places]).float()
+    hidden = inner.model(
+        input_ids=ids.to(device), position_ids=prefix.positions, use_cache=False, prefix=prefix
+    ).last_hidden_state
+    logits = inner.lm_head(hidden.flatten(0, 1)[places]).float()
     if not targets:
         return torch.stack([_letters(logits[at], row) for at, row in enumerate(rows)]).sum()
     return cross_entropy(logits, torch.tensor(targets, device=device), reduction="sum")

@@ -13,7 +13,7 @@ from agent.llm_transformers import load_base
 from agent.models import check_adapter
 from agent.settings import Settings
 from finetune import train as training
-from finetune.attention import layout, register
+from finetune.attention import behind, register
 from finetune.batches import Batch, batches, encode
 from finetune.example import Example, write_examples
 from finetune.train import Run, TrainConfig, batch_losses, read_config, train
@@ -61,7 +61,7 @@ def examples(count: int) -> list[Example]:
     return made
 
 
-def test_a_packed_batch_has_the_loss_of_its_rows_alone(base: Path) -> None:
+def test_a_padded_batch_has_the_loss_of_its_rows_alone(base: Path) -> None:
     tokenizer, model = load_base(base, torch.float32)
     encoded = [encode(tokenizer, example) for example in examples(8)]
     (batch, *_) = batches(encoded, 4, 90, seed=1)
@@ -101,9 +101,9 @@ def _peft(model: Any) -> Any:
 
 def test_rows_stand_behind_the_prefix_in_their_places() -> None:
     held = [torch.zeros((1, 2, 3, 4))]  # three tokens
-    where = layout(held, held, [2, 1], "cpu")
-    assert where.positions.tolist() == [[3, 4, 3]]
-    assert where.padded.tolist() == [[0, 1], [2, 0]]
+    prefix = behind(held, held, 2)
+    assert prefix.positions.tolist() == [[3, 4]]
+    assert (prefix.hidden == 0).tolist() == [[True, True, True, True, False], [True, True, True, True, True]]
 
 
 def test_a_pass_has_every_row_once_and_another_order_each_time(base: Path) -> None:
