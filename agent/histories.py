@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from agent.evidence import Pick
-from agent.memory import Profile
+from agent.learned import SHIPPED, WEIGHTS, Ordered, Ranking, Weights, overheard
+from agent.memory import Profile, Session
 from agent.messages import LETTERS
 from agent.plan import Call, Plan
-from agent.pool import Pool, excluded_rows, fuse, run_calls
-from tools.catalog import LATEST, Catalog, Item
+from agent.pool import Pool, excluded_rows, run_calls
+from agent.signals import Listening
+from tools.catalog import LATEST, LEARNED, Catalog, Item
 from tools.cf_recommend import EASE, EASEConfig
 from tools.errors import UsherError
 from tools.literals import spell, spell_column
@@ -56,7 +57,7 @@ class History:
 
 @dataclass(frozen=True)
 class Case:
-    """One ranking: the candidates in fused order, best first, and the places of those the person liked later.
+    """One ranking: the candidates as the learned fusion `ordered` them, and the places of those the person liked later.
 
     `liked` is the profile, oldest first; `kind` says what the plan was made of. Candidates have the ratings that the
     tools knew.
@@ -67,7 +68,8 @@ class Case:
     kind: str
     wish: str
     liked: tuple[Item, ...]
-    candidates: tuple[Pick, ...]
+    candidates: tuple[Item, ...]
+    ordered: Ordered
     relevant: tuple[int, ...]
 
 
@@ -177,6 +179,7 @@ class _Maker:
         sums = np.bincount(ratings.indices, ratings.data, minlength=len(catalog))
         self._means = np.divide(sums, counts, out=np.full(len(catalog), np.nan), where=counts > 0)
         self._counts: Scores = np.round(counts * everyone / len(others)).astype(np.float32)  # as the whole catalog's
+        self._ranking = Ranking(Listening(self._catalog), Weights.read(SHIPPED / LEARNED / WEIGHTS))
         self._years = _years(catalog)
         self._filtered = next((column for column in catalog.manifest.enumerated() if column.type == "text"), None)
         self._themes = _themes(catalog)
@@ -195,14 +198,14 @@ class _Maker:
         called = list(run_calls(self._catalog, Plan(act="recommend", calls=wish.calls), profile, pool))
         if pool.relaxed or any(call.error for call in called):
             return None
-        rows, scores = fuse(pool, self._counts)
-        items = [self._as_known(self._items[row]) for row in rows[: len(LETTERS)]]
+        talk = overheard(self._catalog, Session(profile=profile), wish.text)
+        ordered = self._ranking.rank(talk, pool).first(len(LETTERS))
+        items = tuple(self._as_known(self._items[row]) for row in ordered.rows)
         wanted = set(later.tolist())
         relevant = tuple(place for place, item in enumerate(items) if item.row in wanted and wish.fits(item))
         if not 0 < len(relevant) < len(items):
             return None
-        picks = tuple(Pick(item, float(score), ()) for item, score in zip(items, scores, strict=False))
-        return Case(name, person.user_id, wish.kind, wish.text, tuple(liked), picks, relevant)
+        return Case(name, person.user_id, wish.kind, wish.text, tuple(liked), items, ordered, relevant)
 
     def _as_known(self, item: Item) -> Item:
         """The item with the ratings of `others` alone."""

@@ -18,7 +18,7 @@ from agent.fusion import Case, Fusion, fit
 from agent.memory import Profile, Session
 from agent.pool import DEPTH, RRF_K, Pool, reciprocal_ranks
 from agent.signals import FEATURES as OF_TOOLS
-from agent.signals import RANK, Candidates, Listening, Matrix, Talk, features, hear
+from agent.signals import RANK, SIGNALS, Candidates, Listening, Matrix, Talk, features, hear
 from agent.stance import Feeling, Role, Stance
 from tools.catalog import LEARNED, Catalog
 from tools.errors import CatalogError
@@ -93,10 +93,30 @@ class Weights:
         return cls(kept, Fusion(mean, spread, weights))
 
 
+@dataclass(frozen=True)
+class Ordered:
+    """Catalog rows, best first, with their scores, both of shape (items,), and what the tools say of each, shape
+    (items, SIGNALS), NaN where they know nothing. `asked` for an order that was asked for by name.
+    """
+
+    rows: Rows
+    scores: Scores
+    signals: Matrix
+    asked: bool = False
+
+    @classmethod
+    def plain(cls, rows: Rows, scores: Scores, asked: bool = False) -> Self:
+        """Of which the tools say nothing more."""
+        return cls(rows, scores, np.full((len(rows), len(SIGNALS)), np.nan, dtype=np.float32), asked)
+
+    def first(self, count: int) -> "Ordered":
+        return Ordered(self.rows[:count], self.scores[:count], self.signals[:count], self.asked)
+
+
 class Ranks(Protocol):
     """Orders what a plan's filters let through."""
 
-    def rank(self, talk: Talk, pool: Pool) -> tuple[Rows, Scores]: ...
+    def rank(self, talk: Talk, pool: Pool) -> Ordered: ...
 
     def warm(self) -> None: ...
 
@@ -129,9 +149,9 @@ class Ranking:
         half.write_text(json.dumps({**made, "features": self.weights.json()}, indent=1) + "\n", encoding="utf-8")
         half.replace(out / WEIGHTS)
 
-    def rank(self, talk: Talk, pool: Pool) -> tuple[Rows, Scores]:
-        """What the pool's filters let through, best first, with the scores: all of it where that is little, else what
-        is known to some signal. Titles that were named are left out, unless they are what is looked for.
+    def rank(self, talk: Talk, pool: Pool) -> Ordered:
+        """What the pool's filters let through: all of it where that is little, else what is known to some signal.
+        Titles that were named are left out, unless they are what is looked for.
         """
         catalog = self.listening.catalog
         allowed = pool.allowed & ~pool.excluded
@@ -140,12 +160,12 @@ class Ranking:
         unnamed[[row for row in talk.named if row not in looked_for]] = False
         within = unnamed if unnamed.any() else allowed
         if not within.any():
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+            return Ordered.plain(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
         searched = reciprocal_ranks(pool.searched, within)
         if pool.order is not None:  # what was asked for by name, "the newest", is not for a ranking to know better
             meant = searched > 0 if pool.searched else within
             ranked = pool.order[meant[pool.order]][:DEPTH]
-            return ranked, (1.0 / (RRF_K + 1 + np.arange(len(ranked)))).astype(np.float32)
+            return Ordered.plain(ranked, (1.0 / (RRF_K + 1 + np.arange(len(ranked)))).astype(np.float32), asked=True)
         listed = reciprocal_ranks(pool.lists, within) > 0
         few = int(within.sum()) <= FEW
         besides = np.flatnonzero(within if few else within & (listed | self._suggested))
@@ -154,11 +174,9 @@ class Ranking:
         request, last = vectors[0], vectors[-1]
         held = self.listening.candidates(talk, request, last, within, besides)
         remembered = recalled(talk, held, self.memory, self.fold)
-        scores = np.full(len(catalog), np.nan, dtype=np.float32)
-        scores[held.rows] = self.weights.score(described(talk, held, remembered))
-        scores[held.rows] += SEARCHED * searched[held.rows]
-        ranked = top(scores, DEPTH)
-        return ranked, scores[ranked]
+        scores = self.weights.score(described(talk, held, remembered)) + SEARCHED * searched[held.rows]
+        best = top(scores, DEPTH)  # places among the candidates, whose rows ascend: ties keep the order of popularity
+        return Ordered(held.rows[best], scores[best], held.matrix[best])
 
     @cached_property
     def _suggested(self) -> Mask:

@@ -144,12 +144,12 @@ def best_rows(
 ) -> tuple[Rows, Scores]:
     """The rows that a recommending turn shows, best first, and their scores."""
     catalog, settings = agent.catalog, agent.settings
-    rows, scores = agent.ranking.rank(overheard(catalog, session, text), pool)
-    rows, scores = rows[: settings.candidates], scores[: settings.candidates]
-    if agent.engine.plays("ranker") and len(rows) > 1:
+    ordered = agent.ranking.rank(overheard(catalog, session, text), pool).first(settings.candidates)
+    rows, scores = ordered.rows, ordered.scores
+    if agent.engine.plays("ranker") and len(rows) > 1 and not ordered.asked:
         likes = [row for item in session.profile.liked if (row := catalog.row_of(item)) is not None]
         candidates, liked = catalog.items(rows), catalog.items(likes)
-        scores = combine(scores, letter_scores(agent.engine, catalog.manifest.noun, text, candidates, liked))
+        scores = combine(scores, letter_scores(agent.engine, catalog.manifest.noun, text, candidates, ordered, liked))
         notes.append("ranker: model")
     else:
         notes.append("ranker: fused order")

@@ -15,7 +15,7 @@ from tools.quantities import plain
 from tools.schema import Column, Manifest
 
 # Of what is rendered here; raised when what a role reads changes, since adapters are trained on it.
-FORMATS: dict[Role, int] = {"planner": 3, "ranker": 2, "writer": 2, "user": 2}
+FORMATS: dict[Role, int] = {"planner": 3, "ranker": 3, "writer": 2, "user": 2}
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 CARD_VALUES = 36  # a column with more values than these shows its most frequent; the grammar has them all
 CARD_FREQUENT = 12

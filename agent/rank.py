@@ -1,38 +1,37 @@
 """From candidates to picks: the ranker role scores the best 20 by their letters, then diversity picks among them.
 
-The ranker reads a line a candidate: title, two kinds, four digits, letter. The digits say what a small model cannot
-work out: how well and how often it is rated, how much its kinds are those of the liked items, and how near its year is
-to theirs; each from 0, the least among these candidates, to 9, the most. So they mean the same in every catalog. The
-year itself would cost a seventh of the prompt.
+The ranker reads a line a candidate: title, kind, digits, letter. The digits are what the tools say of it, each from
+0, the least among these candidates, to 9, the most, so that they mean the same in every catalog: READ_SIGNALS after the
+score that ordered them, and its rating.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.learned import Ordered
 from agent.llm import Engine, Message, Request
 from agent.messages import LETTERS, ranker_messages
+from agent.signals import SIGNALS
 from tools.catalog import Item
 from tools.scorer import Rows, Scores
 
 LETTER_WEIGHT = 0.25  # of the ranker's log-probabilities in `combine`; chosen on people of the part `validation`
 READ = 5  # newest likes that the ranker reads
-LONGEST = 32  # characters of a title
-KINDS = 2  # of a candidate
-ERA = 15  # years from the nearest like, beyond which an item is as far as can be
+LONGEST = 24  # characters of a title
+READ_SIGNALS = ("near", "names", "leaning", "popular", "lately")  # chosen by what they add: finetune/LOG.md
 
 
 def letter_scores(
-    engine: Engine, noun: str, wish: str, candidates: Sequence[Item], liked: Sequence[Item] = ()
+    engine: Engine, noun: str, wish: str, candidates: Sequence[Item], ordered: Ordered, liked: Sequence[Item] = ()
 ) -> NDArray[np.float64]:
     """Log-probability of each candidate's letter as the first token, shape (candidates,), one forward pass.
 
-    `liked` are the person's likes, oldest first. Letters outside the likeliest tokens come after all others and keep
-    the order they had.
+    `ordered` says of each candidate why it is there; `liked` are the person's likes, oldest first. Letters outside the
+    likeliest tokens come after all others and keep the order they had.
     """
-    request = Request("ranker", rank_messages(noun, wish, candidates, liked), max_tokens=1)
+    request = Request("ranker", rank_messages(noun, wish, candidates, ordered, liked), max_tokens=1)
     scores = np.array(engine.choose(request, LETTERS[: len(candidates)]), dtype=np.float64)
     missing = ~np.isfinite(scores)
     floor = scores[~missing].min(initial=0.0)
@@ -50,12 +49,13 @@ def combine(fused: Scores, letters: NDArray[np.float64], weight: float = LETTER_
     return np.asarray(scaled + weight * letters, dtype=np.float32)
 
 
-def rank_messages(noun: str, wish: str, candidates: Sequence[Item], liked: Sequence[Item]) -> tuple[Message, ...]:
+def rank_messages(
+    noun: str, wish: str, candidates: Sequence[Item], ordered: Ordered, liked: Sequence[Item]
+) -> tuple[Message, ...]:
     """What the ranker reads of a wish, in training and in serving; at most 20 candidates, best first."""
-    digits = _digits(candidates, liked)
     lines = [
-        " ".join([item.title[:LONGEST].strip(), *kinds(item)[:KINDS], said])
-        for item, said in zip(candidates, digits, strict=True)
+        " ".join([item.title[:LONGEST].strip(), *kinds(item)[:1], said])
+        for item, said in zip(candidates, digits_of(candidates, ordered), strict=True)
     ]
     return ranker_messages(noun, wish, lines, [item.title[:LONGEST].strip() for item in liked[-READ:]])
 
@@ -66,29 +66,20 @@ def kinds(item: Item) -> tuple[str, ...]:
     return tuple(str(value) for value in first)
 
 
-def _digits(candidates: Sequence[Item], liked: Sequence[Item]) -> list[str]:
-    """Four digits a candidate, a dash for what is not known."""
-    held = Counter(kind for item in liked for kind in set(kinds(item)))
-    years = np.array([item.year for item in liked if item.year is not None], dtype=np.float64)
-    unknown = float("nan")
-
-    def number(item: Item, name: str) -> float:
-        value = item.values.get(name)
-        return float(value) if isinstance(value, (int, float)) else unknown
-
-    def distance(item: Item) -> float:
-        return unknown if item.year is None or not len(years) else min(float(np.abs(years - item.year).min()), ERA)
-
-    measures = (
-        [number(item, "rating_mean") for item in candidates],
-        [float(np.log1p(number(item, "rating_count"))) for item in candidates],
-        [float(sum(held[kind] for kind in kinds(item))) if held else unknown for item in candidates],
-        [-distance(item) for item in candidates],
-    )
-    return ["".join(column) for column in zip(*map(_scale, measures), strict=True)]
+def measures(candidates: Sequence[Item], ordered: Ordered) -> list[NDArray[np.float64]]:
+    """What the digits are of, each of shape (candidates,): the score, READ_SIGNALS, the rating; NaN for the unknown."""
+    ratings = [item.values.get("rating_mean") for item in candidates]
+    read = ordered.signals[:, [SIGNALS.index(name) for name in READ_SIGNALS]].astype(np.float64)
+    rated = [float(rating) if isinstance(rating, (int, float)) else np.nan for rating in ratings]
+    return [ordered.scores.astype(np.float64), *read.T, np.array(rated, dtype=np.float64)]
 
 
-def _scale(values: Sequence[float]) -> list[str]:
+def digits_of(candidates: Sequence[Item], ordered: Ordered) -> list[str]:
+    """A digit a measure, a dash for what is not known."""
+    return ["".join(column) for column in zip(*map(_scale, measures(candidates, ordered)), strict=True)]
+
+
+def _scale(values: NDArray[np.float64]) -> list[str]:
     """Digits from 0 for the least to 9 for the most."""
     known = [value for value in values if not np.isnan(value)]
     low, spread = min(known, default=0.0), (max(known) - min(known) if known else 0.0) or 1.0

@@ -93,8 +93,8 @@ def run_cases(catalog: Catalog, model: Engine, part: Part, people: int | None) -
     """The ranker over the cases of a part's people."""
     noun, scored = catalog.manifest.noun, []
     for case in tqdm(cases(catalog, part, SEED, EACH, people), desc=part, unit=" cases"):
-        letters = letter_scores(model, noun, case.wish, [pick.item for pick in case.candidates], case.liked)
-        scored.append(Scored(case, np.array([pick.score for pick in case.candidates], dtype=np.float32), letters))
+        letters = letter_scores(model, noun, case.wish, case.candidates, case.ordered, case.liked)
+        scored.append(Scored(case, case.ordered.scores, letters))
     return scored
 
 

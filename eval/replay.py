@@ -20,7 +20,7 @@ from agent.signals import Listening
 from eval.cluster import on_cluster
 from eval.learned import NO_CF, NO_DIALOGUES, NO_SEARCH, WHOLE, learned_rows, weights_by_fold
 from eval.metrics import places
-from eval.replay_agent import Fused, agent_rankings, plan_dialogue, ranked_again
+from eval.replay_agent import Fused, agent_rankings, plan_dialogue
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import print_results, results
 from eval.replay_rows import Ranked, Ranker, popularity_row, tool_rows
@@ -90,9 +90,6 @@ class Replaying:
         if agent is not None:
             own, others = self.rankings[fold_of(one.name)]
             ranked |= agent_rankings(replace(agent, ranking=own), turns, one.plans, others)
-        if agent is not None and WHOLE in ranked and agent.engine.plays("ranker"):
-            whole = ranked[WHOLE]
-            ranked[f"{WHOLE}, then ranker"] = {turn.id: ranked_again(agent, turn, whole[turn.id]) for turn in turns}
         return judged_dialogue(self.catalog, self.replay, ranked, turns)
 
     def prepare(self) -> None:

@@ -12,21 +12,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from agent.events import Planned, Shown, Text
-from agent.learned import Ranks, overheard
+from agent.learned import Ordered, Ranks, overheard
 from agent.llm import Engine, Request, Role
 from agent.loop import Agent, best_rows, run_turn
 from agent.memory import Exchange, Profile, Session
-from agent.messages import LETTERS
 from agent.plan import Call, Plan
-from agent.pool import RRF_K, Pool, excluded_rows, fuse, named_titles, run_calls
-from agent.rank import combine, letter_scores
+from agent.pool import Pool, excluded_rows, fuse, named_titles, run_calls
 from agent.recorded import Turn, exchanges
 from agent.signals import Talk
 from agent.stance import stances
 from eval.replay_rows import Ranked, cuts, with_tail
 from tools.catalog import Catalog
 from tools.mentions import find_mentions
-from tools.scorer import Rows, Scores
+from tools.scorer import Rows
 
 WITHOUT: Mapping[str, tuple[str, ...]] = {
     "agent without filters": ("sql_filter",),
@@ -42,8 +40,8 @@ class Fused:
 
     catalog: Catalog
 
-    def rank(self, _: Talk, pool: Pool) -> tuple[Rows, Scores]:
-        return fuse(pool, self.catalog.popularity)
+    def rank(self, _: Talk, pool: Pool) -> Ordered:
+        return Ordered.plain(*fuse(pool, self.catalog.popularity))
 
     def warm(self) -> None:
         """Nothing is loaded."""
@@ -79,9 +77,10 @@ class _Noted:
     by: Ranks
     ranked: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
-    def rank(self, talk: Talk, pool: Pool) -> tuple[Rows, Scores]:
-        self.ranked, scores = self.by.rank(talk, pool)
-        return self.ranked, scores
+    def rank(self, talk: Talk, pool: Pool) -> Ordered:
+        ordered = self.by.rank(talk, pool)
+        self.ranked = ordered.rows
+        return ordered
 
     def warm(self) -> None:
         self.by.warm()
@@ -156,19 +155,6 @@ def _rows(
         again(name, session, plan, by=others[name])
     again("agent without planner", Session(session.exchanges), fixed_plan(catalog, turn))
     return rows
-
-
-def ranked_again(agent: Agent, turn: Turn, ranked: Ranked) -> Ranked:
-    """A ranking whose first items the ranker orders anew, as it does the fused list in a turn."""
-    found = stances(agent.catalog, [(one.role, one.content) for one in turn.messages])
-    liked = agent.catalog.items([stance.row for stance in found if stance.feeling == "liked"])
-    wish = next((one.content for one in reversed(turn.messages) if one.role == "user"), "")
-    first = ranked.rows[: len(LETTERS)]
-    fused = 1.0 / (RRF_K + 1 + np.arange(len(first), dtype=np.float32))
-    items = agent.catalog.items(first)
-    letters = letter_scores(agent.engine, agent.catalog.manifest.noun, wish, items, liked)
-    again = first[np.argsort(-combine(fused, letters), kind="stable")]
-    return Ranked(np.concatenate([again, ranked.rows[len(first) :]]), {**ranked.steps, "ranked": again})
 
 
 def fixed_plan(catalog: Catalog, turn: Turn) -> Plan:

@@ -1,7 +1,7 @@
-"""Attention over many rows behind one shared prefix: every row sees the prefix and itself, as if it stood alone behind it.
+"""Attention over many rows behind one shared prefix: every row sees it and itself, as if it stood alone behind it.
 
-The prefix is read once, by a pass of its own that keeps its keys and values. Rows are padded at their ends, where causal
-attention never looks.
+The prefix is read once, by a pass of its own that keeps its keys and values. Rows are padded at their ends, where
+causal attention never looks.
 """
 
 from collections.abc import Sequence

@@ -43,7 +43,7 @@ def _examples(role: Role, catalogs: Sequence[Catalog], count: int, sources: Sour
     elif role == "ranker":
         from finetune.ranker_data import ranker_examples
 
-        yield from ranker_examples(catalogs[0], sources.seed, count)
+        yield from ranker_examples(catalogs[0], sources.seed, count, redial=sources.redial)
     elif role == "writer":
         from finetune.writer_data import writer_examples
 

@@ -52,7 +52,7 @@ class TrainConfig(BaseModel):
     first_layer: int = 0  # layers from here on are adapted; those below it need no backward pass
     seed: int
     save_every: int  # steps
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the machine has instructions for it
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def train(
     if len(examples) <= config.held_out:
         raise UsherError(f"{data}: {len(examples)} examples of the role {role}; training needs over {config.held_out}")
     torch.manual_seed(config.seed)
-    tokenizer, base = load_base(model_path(settings), getattr(torch, config.dtype))
+    tokenizer, base = load_base(model_path(settings), computed_in(config.dtype, device))
     base.set_attn_implementation(register())
     lora = LoraConfig(
         r=config.r,
@@ -155,6 +155,16 @@ def train(
     made = {"seed": config.seed, "examples": len(encoded), "steps": len(steps)}
     write_identity(out / role, role, settings, made | _before(start), data)
     draw_curves(run.log, out / role / "curves.png")
+
+
+def computed_in(dtype: str, device: str) -> Any:
+    """The torch type of a configuration's `dtype`. A CPU that has to play bfloat16 is twenty times as slow in it."""
+    import torch
+
+    if dtype == "auto":
+        able = device != "cpu" or torch.cpu.get_capabilities().get("avx512_bf16", False)
+        return torch.bfloat16 if able else torch.float32
+    return getattr(torch, dtype)
 
 
 def _before(start: Path | None) -> dict[str, Any]:
@@ -215,9 +225,9 @@ def computing(model: Any) -> Iterator[None]:
     import torch
     from peft.helpers import disable_input_dtype_casting
 
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=model.dtype == torch.bfloat16):
-        with disable_input_dtype_casting(model, active=model.dtype == torch.bfloat16):
-            yield
+    half = model.dtype == torch.bfloat16
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=half), disable_input_dtype_casting(model, half):
+        yield
 
 
 def _loss_sum(inner: Any, rows: Sequence[Row], prefix: Prefix, device: str) -> Any:

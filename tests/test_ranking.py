@@ -32,9 +32,10 @@ def ranked_rows(catalog: Catalog, text: str, plan: str, session: Session | None 
     session = session or Session()
     pool = Pool(np.ones(len(catalog), dtype=np.bool_), excluded_rows(catalog, session.profile, session.shown))
     assert not [called.error for called in run_calls(catalog, Plan.parse(plan), session.profile, pool) if called.error]
-    rows, scores = Ranking.of(catalog).rank(overheard(catalog, session, text), pool)
-    assert (np.diff(scores) <= 0).all()
-    return rows
+    ordered = Ranking.of(catalog).rank(overheard(catalog, session, text), pool)
+    assert (np.diff(ordered.scores) <= 0).all()
+    assert len(ordered.signals) == len(ordered.rows)
+    return ordered.rows
 
 
 def genres(catalog: Catalog, titles: list[str]) -> list[list[str]]:

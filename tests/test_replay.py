@@ -13,7 +13,7 @@ from agent.recorded import Turn
 from agent.settings import Settings
 from eval.metrics import FIGURES
 from eval.replay import Asked, judged_dialogue, run_replay
-from eval.replay_agent import Fused, agent_rankings, fixed_plan, plan_dialogue, ranked_again
+from eval.replay_agent import Fused, agent_rankings, fixed_plan, plan_dialogue
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import results
 from eval.replay_rows import Ranked, Ranker, with_tail
@@ -136,21 +136,6 @@ def test_the_agent_shows_what_it_plans_and_loses_what_is_taken_from_it(tiny_cata
     # What the other side really replied was heard: its title is not shown again.
     saloon = next(row for row, title in enumerate(tiny_catalog.titles) if title == "Dead Letter Saloon")
     assert saloon not in second.steps["filters"]
-
-
-def test_the_ranker_orders_the_first_twenty_anew_and_no_more(tiny_catalog: Catalog, tmp_path: Path) -> None:
-    turn = replay(tiny_catalog, tmp_path, 1).turns[1]
-    engine = ScriptedEngine([], roles=["ranker"], letters=[float(-abs(place - 4)) for place in range(20)])
-    agent = Agent.of(tiny_catalog, engine, Settings(catalog=tiny_catalog.folder))
-    rows = np.arange(40, dtype=np.int64)[::-1].copy()
-    again = ranked_again(agent, turn, Ranked(rows, {"candidates": rows}))
-    assert sorted(again.rows[:20]) == sorted(rows[:20])
-    assert again.rows[20:].tolist() == rows[20:].tolist()
-    assert again.rows[:20].tolist() != rows[:20].tolist()
-    assert again.steps.keys() == {"candidates", "ranked"}
-    prompt = engine.requests[0].messages[-1].content
-    assert "Salt Road" in prompt  # what the person likes
-    assert TALK[2] in prompt
 
 
 def test_the_fixed_plan_takes_titles_from_the_text(tiny_catalog: Catalog, tmp_path: Path) -> None:
