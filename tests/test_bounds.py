@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.bounds import bounds
+from tools.numerals import level
 from tools.quantities import quantities
 
 
@@ -39,6 +40,25 @@ from tools.quantities import quantities
         ("max 30€, $40-$70", ["<= 30", "40 to 70"]),
         ("a PG-13 film with 2 friends", []),
         ("an hour with one friend", ["60 minutes"]),
+        ("came out in '87", ["= 1987"]),
+        ("before nineteen sixty", ["< 1960"]),
+        ("two thousand and five", ["= 2005"]),
+        ("the past twenty years", [">= 20 years ago"]),
+        ("the last two decades", [">= 20 years ago"]),
+        ("less than an hour and a quarter", ["< 75 minutes"]),
+        ("more than 100 minutes but less than 150", ["> 100 minutes", "< 150 minutes"]),
+        ("nothing that lasts over an hour", ["<= 60 minutes"]),
+        ("not from before 1980", [">= 1980"]),
+        ("refuses anything before 1980", [">= 1980"]),
+        ("15 euros is my limit", ["<= 15"]),
+        ("menos de cien minutos", ["< 100 minutes"]),
+        ("un'ora e mezza al massimo", ["<= 90 minutes"]),
+        ("anderthalb Stunden", ["90 minutes"]),
+        ("vóór 1980", ["< 1980"]),
+        ("después del año 2000", ["> 2000"]),
+        ("entre 1980 y 1990", ["1980 to 1990"]),
+        ("krótszy niż 90 minut", ["< 90 minutes"]),
+        ("do the two of them", []),
         ("", []),
     ],
 )
@@ -50,6 +70,28 @@ def test_what_bounds_a_number_is_read(text: str, found: list[str]) -> None:
 def test_any_number_keeps_its_value_and_sign(value: int, said: tuple[str, str]) -> None:
     word, sign = said
     assert [one.text() for one in bounds(f"something {word} {value} please")] == [f"{sign} {value}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("una película de los años setenta", 1970),
+        ("degli anni settanta", 1970),
+        ("des années quatre-vingt-dix", 1990),
+        ("aus den Achtzigern", 1980),
+        ("från åttiotalet", 1980),
+        ("uit de jaren '80", 1980),
+        ("anos noventa", 1990),
+        ("z lat osiemdziesiątych", 1980),
+    ],
+)
+def test_decades_are_told_in_other_languages(text: str, start: int) -> None:
+    assert [one.text() for one in bounds(text)] == [f"{start} to {start + 9}"]
+
+
+@given(st.text(max_size=80))
+def test_a_levelled_text_keeps_its_places(text: str) -> None:
+    assert len(level(text)) == len(text)
 
 
 @given(st.text(max_size=80))

@@ -3,7 +3,8 @@
 import pytest
 
 from tools.bounds import bounds
-from tools.measures import Measures, beyond, few, words_in
+from tools.measures import Measures, few
+from tools.sayings import beyond, words_in
 from tools.schema import Column, Manifest
 
 
@@ -54,6 +55,11 @@ def test_two_columns_of_minutes_and_none_of_the_name_are_left_to_the_planner() -
         ("before 2000 please", ["year < 2000"]),
         ("at least four stars", ["rating_mean >= 4"]),
         ("an hour", ["60 minutes"]),
+        ("set in the 19th century", ["setting_period ILIKE '%19th century%'"]),
+        ("from the past twenty years", ["year >= 1996"]),
+        ("more than 200 ratings", ["rating_count > 200"]),
+        ("rated 3.5 or higher", ["rating_mean >= 3.5"]),
+        ("rated 8 or higher on imdb", ["imdb_rating >= 8"]),
     ],
 )
 def test_a_bound_is_a_condition_where_its_column_is_plain(films: Measures, text: str, said: list[str]) -> None:
@@ -86,6 +92,10 @@ def test_money_is_a_price() -> None:
         ("a hidden gem", {"rating_mean >= 4 AND rating_count <= 30"}),
         ("little-known, shortest first", {"rating_count <= 30", "ORDER BY runtime ASC"}),
         ("the cheapest", set()),
+        ("les meilleurs films", {"ORDER BY rating_mean DESC"}),
+        ("lo más nuevo", {"ORDER BY year DESC", "year >= 2011"}),
+        ("barely known, not a long one, long story short", {"rating_count <= 30"}),
+        ("is he old enough, he is ten years old", set()),
         ("good old-fashioned newspapers", {"year < 1970"}),
     ],
 )
@@ -97,9 +107,20 @@ def test_comparisons_go_beyond_what_was_shown(films: Measures) -> None:
     shown = [("year", "1990", "1999"), ("imdb_votes", "100", "5000")]
     assert [one for _, _, one in beyond("older ones", films, shown, [])] == ["year < 1990"]
     assert [one for _, _, one in beyond("anything newer? or shorter", films, shown, [])] == ["year > 1999"]
+    for said in ("ouder dan deze", "plus anciens", "più vecchio", "älter"):
+        assert [one for _, _, one in beyond(said, films, shown, [])] == ["year < 1990"]
+    assert not list(beyond("2005 or later", films, shown, []))
     named = [(5, 15, "imdb_votes")]
     assert [one for _, _, one in beyond("more IMDb votes", films, shown, named)] == ["imdb_votes > 5000"]
     assert not list(beyond("older ones", films, [], []))
+
+
+def test_words_are_told_of_columns_by_their_names() -> None:
+    games = measures(number("weight", 1, 5), number("age", 4, 16))
+    shown = [("weight", "2", "3"), ("age", "8", "10")]
+    assert [one for _, _, one in words_in("lightest first", games)] == ["ORDER BY weight ASC"]
+    assert [one for _, _, one in beyond("a lighter one", games, shown, [])] == ["weight < 2"]
+    assert [one for _, _, one in beyond("for younger players", games, shown, [])] == ["age < 8"]
 
 
 @pytest.mark.parametrize(("most", "gem"), [(341, 30), (157608, 10000), (5200, 500), (45, 4), (0, 0)])

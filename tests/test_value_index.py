@@ -48,6 +48,9 @@ def index() -> ValueIndex:
         ("un film d'horreur", ["'Horror' IN genres"]),
         ("PG or better, a critic score of at least 80", ["rated = 'PG'", "critic_score >= 80"]),
         ("2h30 or 45 min", ["150 minutes", "45 minutes"]),
+        ("sci fy, hooorror", ["'Sci-Fi' IN genres", "'Horror' IN genres"]),
+        ("by Ana Vidall", ["maker ILIKE '%Ana Vidal%'"]),
+        ("dibujos animados, horroru", ["'Animation' IN genres", "'Horror' IN genres"]),
         ("ah yes", []),
         ("", []),
     ],
@@ -65,6 +68,10 @@ def test_words_are_linked_in_their_order(index: ValueIndex, text: str, found: li
         ("by Ana Vidal", ["director ILIKE '%Ana Vidal%'"]),
         ("Ana Vidal", ["director ILIKE '%Ana Vidal%'", "cast ILIKE '%Ana Vidal%'"]),
         ('a title with "night" in it', ["title ILIKE '%night%'"]),
+        ("with the word night in the title", ["title ILIKE '%night%'"]),
+        ("Ana Vidal acting", ["cast ILIKE '%Ana Vidal%'"]),
+        ("auf Französisch", ["'French' IN language"]),
+        ("a thriler", ["'Thriller' IN genres"]),
         ("a thriller", ["'Thriller' IN genres"]),  # not the mood "thrilling"
         ("something short", []),  # not "Sport"
     ],

@@ -16,35 +16,78 @@ from rapidfuzz.distance import OSA
 
 from tools.bounds import bounds
 from tools.literals import spell, spell_column
-from tools.measures import Ends, Measures, beyond, words_in
+from tools.measures import Ends, Measures
+from tools.misspelt import Misspelt
+from tools.players import ages
+from tools.sayings import beyond, words_in
 from tools.schema import Column, Manifest
 from tools.text import STOPWORDS, fold, stem
 
 MOST = 10  # links of one message
 ALIKE = 5  # letters that two forms of a word share at the start ("comedy", "comedies")
 ENDING = 4  # letters that may follow them
+# That everyday words may have and still be forms of one word.
+ENDINGS = frozenset(["", "s", "es", "d", "ed", "er", "r", "ing", "e", "ly", "n"])
+LEEWAY = 0.1  # of likeness between two values that the same misspelt words may be
 SPELLING = 0.8  # OSA similarity from which a word is the other, misspelt
 NAME_WORDS = 4  # of a proper name at most
 SYNONYM_WORDS = 3  # of a synonym at most
 VALUE_WORDS = 8  # of a value that may be made of names ("Paris, Texas, USA"); longer ones are prose
-TITLE = re.compile(r"\b(?:titles?|titled|named|called)\b", re.IGNORECASE)
+TITLE = re.compile(r"\b(?:titles?|titled|names?|named|called|titel|titeln|titre|t[ií]tulo|titolo)\b", re.IGNORECASE)
 QUOTED = re.compile(r"(?<!\w)[\"'\u201c\u2018]([^\"'\u201c\u201d\u2018\u2019]{2,30})[\"'\u201d\u2019](?!\w)")
+_ONE = r"([^\W_][\w'\u2019-]*)"
+TITLE_WORDS = (
+    re.compile(
+        rf"\b(?:the )?(?:words?|term) {_ONE}(?: \w+)? (?:in|of|as part of|is in|appears in) (?:the|its|their"
+        rf"|a) (?:title|name)s?\b",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"\b(?:with|has|have|having|containing|contains?) (?!the |a |an )(?:the word )?{_ONE} (?:in"
+        rf"|as part of) (?:the|its|their) (?:title|name)s?\b",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"\btitles? (?:that |which )?(?:contain(?:s|ing)?|includ(?:es?|ing)|ha(?:s|ve)|having|with|says?"
+        rf"|mentions?|mentioning) (?:the )?words? {_ONE}",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"\bwith {_ONE} in (?:the|its|their) titles?\b", re.IGNORECASE),
+    re.compile(
+        rf"\b(?:Wort|mot|palabra|parola|palavra|woord|ordet) {_ONE} (?:im Titel|dans le titre|en el t[ií]tulo"
+        rf"|nel titolo|no t[ií]tulo|in de titel|i titeln)",
+        re.IGNORECASE,
+    ),
+)
 # Columns that share their words, and what stands before or after a word of the first: of both, only one is meant.
-CAST = re.compile(r"\b(?:with|starring|stars|featuring|actors?|actress|acted by)(?: the)? $", re.IGNORECASE)
+CAST = re.compile(
+    r"\b(?:with|starring|stars|featuring|actors?|actress|acted by|mit|avec|con|met|med|com|z|ze|without|ohne"
+    r"|sans|sin|senza|zonder)(?: the)? $",
+    re.IGNORECASE,
+)
+CAST_AFTER = re.compile(
+    r"(?:'s)?(?:,? (?:acting|in the cast|in it|stars?|starring|plays?|playing|on screen|sharing the screen|in the lead"
+    r"|in something that|in the same|is in|should be in|has to be in|must be in)|[^.;!?,]{0,25} (?:actor|actress)\b)",
+    re.IGNORECASE,
+)
+JOINED = re.compile(r",? ?(?:and|or|&|und|oder|et|ou|y|o|e|en|och|i)? (?:with |mit |avec |con )?", re.IGNORECASE)
 SHARED = (
     (
         "language",
         "country",
-        r"\b(?:in|speak\w*|spoken|practi[sc]\w+|learn\w*)(?: my| the)? $",
-        r"[ -](?:language|speaking|audio)\b",
+        r"\b(?:in|speak\w*|spoken|practi[sc]\w+|learn\w*|auf|en|em|p[aå]|po|in het|in lingua|langue"
+        r"|version)(?: my| the)? $",
+        r"[ -](?:language|speaking|spoken|audio|dubbed|dialogue)\b",
     ),
     (
         "director",
         "cast",
-        r"\b(?:by|direct\w+|director)(?: the)?(?: great)? $",
-        r"(?:'s\b| direct\w+|,? as (?:a )?director)",
+        r"\b(?:by|direct\w+|director|filmmaker|von|par|de|di|van|av|re[zż]yserii|regia di|regie[: ]+(?:von"
+        r"|van)?|r[ée]alis\w+ par|dirigid[ao]s? por)(?: the)?(?: great)? $",
+        r"(?:'s\b| direct\w+|,? as (?:a )?director|(?: \w+)?,? with (?:him|her|them) directing|,? the director)",
     ),
 )
+DRAWN = re.compile(r"([a-z])\1{2,}")  # "foood"
 WORD = re.compile(r"[^\W_]+(?:['\u2019.][^\W_]+)*")
 
 
@@ -73,6 +116,8 @@ class ValueIndex:
     values: tuple[tuple[tuple[str, ...], str], ...]  # words, condition
     synonyms: dict[tuple[str, ...], tuple[str, ...]]  # words, conditions
     names: dict[str, tuple[str, ...]]  # columns
+    spelt: dict[str, str]  # folded names as the catalog has them
+    misspelt: Misspelt
     measures: Measures
 
     @classmethod
@@ -91,17 +136,22 @@ class ValueIndex:
                 for synonym in known.get(fold(value), ()):
                     others[synonym].append(condition)
         names: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        spelt = dict[str, str]()
         for name, value in named:
             for part in value.split(", "):
                 words = part.split()
                 if 0 < len(words) <= NAME_WORDS and part[0].isupper() and len(part) > 3:
                     names[fold(part)][name] = None
+                    spelt.setdefault(fold(part), part)
                     if len(words) > 1 and len(words[-1]) > 4 and words[-1][0].isupper():
                         names[fold(words[-1])].setdefault(name)
+                        spelt.setdefault(fold(words[-1]), words[-1])
         return cls(
             tuple(pair for pair in values if pair[0]),
             {words: tuple(conditions) for words, conditions in others.items()},
             {key: tuple(columns) for key, columns in names.items()},
+            spelt,
+            Misspelt.of(spelt),
             Measures.of(manifest),
         )
 
@@ -111,14 +161,25 @@ class ValueIndex:
         """
         words = list(WORD.finditer(text))
         folded = [stem(max(fold(word[0]).split("'"), key=len)) for word in words]  # children's, d'animazione
+        folded = [DRAWN.sub(r"\1\1", word) for word in folded]
         telling = [at for at, word in enumerate(words) if fold(word[0]) not in STOPWORDS]
-        values = list(self._values_in([words[at] for at in telling], [folded[at] for at in telling], common))
+        values = _likest(self._values_in([words[at] for at in telling], [folded[at] for at in telling], common), text)
         measures = self.measures
         named = [(one.start, one.end, one.said) for one in values if one.exact]
         numbers = [Link(one.start, one.end, measures.condition(one, text, named), "bound") for one in bounds(text)]
+        if measures.players is not None:
+            numbers += [Link(*one, "bound", exact=True) for one in measures.players.found(text)]
+        if measures.age is not None:
+            numbers += [Link(*one, "bound", exact=True) for one in ages(text, measures.age)]
         compared = beyond(text, measures, shown, [] if numbers else named)
-        said = [Link(*one, "word") for one in (*words_in(text, measures), *compared)]
-        found = _longest([*numbers, *said, *values, *self._names_in(text, words, common), *_title_words(text)])
+        said = [Link(*one, "word") for one in words_in(text, measures)]
+        counted = {one.said.split(" ")[0] for one in numbers}  # "shorter than two hours" is no comparison
+        said += [Link(*one, "word", exact=True) for one in compared if one[2].split(" ")[0] not in counted]
+        names = [*self._names_in(text, words, common), *_title_words(text)]
+        whole = [one for one in names if " " in text[one.start : one.end]]  # a surname may be half of a name misspelt
+        taken = [(one.start, one.end) for one in (*numbers, *values, *said, *whole) if one.kind != "value" or one.exact]
+        names += self._misspelt_in(text, words, common, taken)
+        found = _longest([*numbers, *said, *values, *names])
         bounded = {one.said.split(" ")[0] for one in (*numbers, *said)}
         used = {(one.start, one.end) for one in found if one.said in bounded}
         # A column's name says no more than its bound; "rating" that is bounded is not "ratings", too.
@@ -141,6 +202,8 @@ class ValueIndex:
                     yield Link(words[first].start(), words[last].end(), said, _kind(said), exact)
                 elif len(key) > 1 and folded[first] == "".join(key):  # "scifi"
                     yield Link(words[first].start(), words[first].end(), said, _kind(said))
+                elif len(key) > 1 and last < len(words) and _nearly(key, folded[first : last + 1]):
+                    yield Link(words[first].start(), words[last].end(), said, _kind(said))
 
         for first in range(len(words)):
             for last in range(first, min(first + SYNONYM_WORDS, len(words))):
@@ -166,6 +229,14 @@ class ValueIndex:
                     after = last + 1
                     break
             first = after
+
+    def _misspelt_in(
+        self, text: str, words: Sequence[re.Match[str]], common: frozenset[str], taken: Sequence[tuple[int, int]]
+    ) -> Iterator[Link]:
+        """Names that are written otherwise than in the catalog, as it has them."""
+        for start, end, name in self.misspelt.found(text, words, common, taken):
+            for column in self.names[name]:
+                yield Link(start, end, f"{spell_column(column)} ILIKE {spell(f'%{self.spelt[name]}%')}", "name")
 
     def _in_a_name(self, text: str, words: Sequence[re.Match[str]], at: int) -> bool:
         """Whether a capital stands beside this word's own: half of "James Bond" is nobody's name.
@@ -215,9 +286,28 @@ def _longest(links: Iterable[Link]) -> list[Link]:
     return [one for one in held if not any(_covers(other, one) for other in held)]
 
 
+def _likest(links: Iterable[Link], text: str) -> list[Link]:
+    """Of values that the same words may be, misspelt, the nearest: "thriler" is a thriller, and not thrilling."""
+    held = list(links)
+    likeness = {
+        one: OSA.normalized_similarity(fold(text[one.start : one.end]), fold(value[1]))
+        for one in held
+        if not one.exact and (value := re.search(r"'(.+)'", one.said))
+    }
+    best: defaultdict[tuple[int, int], float] = defaultdict(float)
+    for one, alike in likeness.items():
+        best[one.start, one.end] = max(best[one.start, one.end], alike)
+    return [one for one in held if likeness.get(one, 1.0) >= best[one.start, one.end] - LEEWAY]
+
+
 def _title_words(text: str) -> Iterator[Link]:
-    """Words in quotes, where titles are spoken of: 'films with "night" in the title'."""
+    """Words in quotes where titles are spoken of, 'films with "night" in the title'; "the word night in the title"."""
     if TITLE.search(text):
+        for pattern in TITLE_WORDS:
+            for match in pattern.finditer(text):
+                if not re.search("[\"'\u201c\u2018]", match[0]):
+                    said = f"title ILIKE {spell(f'%{match[1]}%')}"
+                    yield Link(match.start(1), match.end(1), said, "name", exact=True)
         for match in QUOTED.finditer(text):
             yield Link(match.start(1), match.end(1), f"title ILIKE {spell(f'%{match[1]}%')}", "name", exact=True)
 
@@ -231,15 +321,31 @@ def _one_of_both(text: str, links: Sequence[Link]) -> list[Link]:
         ours, theirs = ({(one.start, one.end) for one in kept if _is_of(one, name)} for name in (first, second))
         for start, end in ours & theirs:
             lead, trail = text[:start], text[end:]
-            meant = re.search(before, lead, re.IGNORECASE) or re.match(after, trail, re.IGNORECASE)
-            if first == "director" and not meant and not CAST.search(lead):
-                continue
+            meant = bool(re.search(before, lead, re.IGNORECASE) or re.match(after, trail, re.IGNORECASE))
+            if first == "director" and not meant and not CAST.search(lead) and not CAST_AFTER.match(trail):
+                beside = _beside(text, kept, start, end)
+                if not beside:
+                    continue
+                meant = beside == first
             kept = [
                 one
                 for one in kept
                 if (one.start, one.end) != (start, end) or not _is_of(one, second if meant else first)
             ]
     return kept
+
+
+def _beside(text: str, links: Sequence[Link], start: int, end: int) -> str:
+    """The one column of a name that "and" joins to this one: "Paul Newman and Robert Redford"."""
+    columns: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
+    for one in links:
+        if one.kind == "name":
+            columns[one.start, one.end].add(one.said.split(" ")[0])
+    for (first, last), held in columns.items():
+        joined = text[last:start] if last <= start else text[end:first] if end <= first else ""
+        if len(held) == 1 and len(joined) > 1 and JOINED.fullmatch(joined):
+            return held.copy().pop().strip('"')
+    return ""
 
 
 def _is_of(link: Link, column: str) -> bool:
@@ -259,12 +365,27 @@ def _covers(one: Link, other: Link) -> bool:
 
 
 def _same(one: str, other: str, right: bool) -> bool:
-    """Two forms of a word, or one misspelt, unless the other is `right`, an everyday word: "short" is not "sport"."""
+    """Two forms of a word, or one misspelt, unless the other is `right`, an everyday word: "short" is not "sport",
+    "music" is no form of "musical".
+    """
     if one == other:
         return True
-    if min(len(one), len(other)) < ALIKE:
+    if one[:1] != other[:1] or min(len(one), len(other)) < ALIKE:
         return False
     shared = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    if shared >= ALIKE and max(len(one), len(other)) - shared <= ENDING:
+    if (
+        shared >= ALIKE
+        and max(len(one), len(other)) - shared <= ENDING
+        and (not right or (one[shared:] in ENDINGS and other[shared:] in ENDINGS))
+    ):
         return True
-    return not right and one[0] == other[0] and OSA.normalized_similarity(one, other) >= SPELLING
+    return not right and OSA.normalized_similarity(one, other) >= SPELLING
+
+
+def _nearly(key: Sequence[str], typed: Sequence[str]) -> bool:
+    """Whether words too short to be mended alone are together a value of several, misspelt: "sci fy"."""
+    if any(one[:1] != other[:1] for one, other in zip(key, typed, strict=True)):
+        return False
+    whole, other = "".join(key), "".join(typed)
+    alike = OSA.normalized_similarity(whole, other, score_cutoff=SPELLING)
+    return len(whole) > ALIKE - 1 and alike > 0 and any(a == b for a, b in zip(key, typed, strict=True))
