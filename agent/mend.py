@@ -1,107 +1,145 @@
-"""What a message names is looked for in its plan: left out, it is put in; refused, negated; taken back, dropped.
+"""A small model's plan mended by what its message says: left out, put in; refused, negated; taken back, dropped.
 
 A small model now and then leaves a condition out ("a horror comedy" becomes horror), overlooks a "not", or keeps what
 was taken back, and repeats its plan when it is told so (finetune/LOG.md). What was found in the message is in its
-context; with it the plan's filter can be mended, unless the words around it leave open what is meant.
+context; with it the plan can be mended, unless the words around it leave open what is meant.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from agent.anew import is_anew, of_this_message
+from agent.conditions import VALUE, column_of, conjuncts, filter_of, joined, parts_of, refused, with_filter, without
 from agent.context import PlannerContext
+from agent.cues import phrases, plainly
+from agent.exchanged import consistent_bounds, exchanged, likeness_exchanged, themes_exchanged
+from agent.left_out import added, both_of, is_bounded, is_exchanged, is_refused, is_said, turned, words_of
 from agent.plan import MOST_CALLS, Call, Plan
+from agent.roles import by_role, meant_role
+from agent.sense import acting, sensible, with_theme
+from agent.taken_back import Rest, refused_person, taken_back
 from agent.tastes import search_for, tasted
-from tools.errors import ToolError
 from tools.mentions import filler_words
 from tools.schema import Manifest
 from tools.text import STOPWORDS, fold
 from tools.value_index import Link
-from tools.where import parse_where
 
-_CLAUSE = re.compile(r"[.;!?,]|\b(?:but|aber|mais|pero|ma|maar|men|ale)\b", re.IGNORECASE)
-# Right before a value these refuse it: "no horror", "not in English", "I can't stand romance".
-_NO = re.compile(
-    r"(?:\b(?:no|not|non|without|w/o|w/out|nothing|neither|nor|anything but|except|hates?|refuses?|avoid|minus|ohne"
-    r"|kein|keinen?|sans|pas|sin|senza|geen|zonder|ingen|inga|inte|utan|bez)|n't|can't (?:stand|bear)"
-    r"|don't (?:want|like|need))"
-    r"(?:,? (?:an?|any|anything|too|so|the|in|from|with|by|of|de|too much|set in|really|please))* ?$",
-    re.IGNORECASE,
-)
-# Before a value, or after it, these leave open what is meant: taken back, compared, exchanged.
-_OPEN = re.compile(
-    r"\b(?:no|not|non|without|nothing|never|nor|except|hates?|dislikes?|refuses?|avoid|minus|skip|ban|anything but"
-    r"|besides|instead of|rather than|in place of|apart from|other than|enough|tired of|sick of|drop|forget|fewer|less"
-    r"|more|lose|remove|leave out|matters?|seen|watched|sans|ohne|keine?|pas|sin|ingen|bez|geen)\b|n't\b",
-    re.IGNORECASE,
-)
-_AFTER = re.compile(r"\bnot\b|n't\b|\b(?:instead|enough|optional|either way)\b", re.IGNORECASE)
-_OR = re.compile(r",? (?:or|nor) (?:an? |some |even |any |the )?(?:from )?", re.IGNORECASE)
-# A column named with one of these does not matter any more; with the others nothing of before does.
-_TAKEN_BACK = re.compile(
-    r"(?:doesn't|does not|don't|isn't|not) (?:matter|important|care|mind|picky)|irrelevant|no matter"
-    r"|never ?mind the|don't care|\b(?:drop|forget|ignore|any|whatever|lift|anywhere)\b|picky",
-    re.IGNORECASE,
-)
-_ANEW = re.compile(
-    r"\bnever ?mind[,.;!:]|\bforget (?:all|everything|it|that|those|the rest|about)\b|\bstart (?:over|again|anew)"
-    r"|\bnew idea|\bscrap (?:all|that|it)|\bsomething (?:else entirely|completely different)|\bchanged my mind"
-    r"|\bno other (?:wishes|conditions)|\bnothing else matters",
-    re.IGNORECASE,
-)
-# Someone or something of before need not be: which of the last conditions that was is the planner's to say.
-_RELEASED = re.compile(r"(?:doesn't|does not|don't) (?:have to|need)|no longer|\banymore\b|\bneedn't\b", re.IGNORECASE)
-_EXCHANGED = re.compile(r"\b(?:instead of|rather than|in place of)(?: the| an?| those)? ?$", re.IGNORECASE)
-_VALUE = re.compile(r"'%?((?:[^']|'')+?)%?'")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-TRAIL = 30  # characters after a word that may take it back
 
 
 def mended(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
     """The plan with what it left out of the message, turned or kept; as it is where it recommends nothing."""
+    anew = is_anew(context.message)
+    rest = None if anew else taken_back(context, manifest)
+    plan = acting(plan, context, back=rest is not None)
     if plan.act != "recommend":
         return plan
-    words = _words(context)
-    if (released := _released(context, words, manifest)) is not None:
-        return released
-    held = next((call for call in plan.calls if call.tool == "sql_filter"), None)
-    before = where = str(held.arguments.get("where", "")) if held else ""
-    if context.last_plan is not None and context.last_plan.act == "recommend":
-        where = _continued(where, context, words, manifest)
+    plan = sensible(plan, context)
+    if rest is not None:
+        context = _after(rest, context)
+        plan = _continuing(rest, plan, context, manifest)
+    elif anew:
+        plan = of_this_message(plan, context, manifest)
+    held, before = filter_of(plan)
+    where = before
+    if not anew and context.last_plan is not None and context.last_plan.act == "recommend":
+        where = _continued(where, context, manifest)
+        plan = _searching_on(plan, context)
+    where, asked, gone = _spoken(by_role(where, context), plan, context, manifest)
+    where = _grounded(where, context, manifest)
+    if not anew:
+        where = exchanged(where, context, asked, gone, manifest)
+        calls = themes_exchanged(likeness_exchanged(plan.calls, context), context)
+        plan = plan.model_copy(update={"calls": calls})
+    where = _consistent(consistent_bounds(where, asked, manifest), manifest)
+    tastes = tasted(plan, where, context)
+    where = without(where, lambda part, _: part in tastes, manifest)
+    if where == before:
+        return with_theme(plan, context)
+    made = with_filter(plan, held, where)
+    made = made.model_copy(update={"calls": (*made.calls, *search_for(tastes))[:MOST_CALLS]})
+    made = with_theme(made, context)
+    return made if where or _searches(made) or rest is not None else _searching(made, context, manifest)
+
+
+def _spoken(where: str, plan: Plan, context: PlannerContext, manifest: Manifest) -> tuple[str, list[Link], set[str]]:
+    """The filter with what the message says of each value it names; those it asks for, and the conditions that it
+    names only to put others in their place.
+    """
+    words, message = words_of(context), context.message
     said = plan.text().lower()
+    asked, refusals, gone = list[Link](), list[Link](), set[str]()
+    before = conjuncts(context.last_plan, manifest)
     for place, word in enumerate(words):
-        link = word[0]
-        if len(word) > 1 or link.kind not in ("value", "name", "bound"):
+        link, previous = word[0], words[place - 1] if place else ()
+        if any(is_exchanged(one, previous, message) for one in word):
+            gone |= {one.said for one in word}
+            where = without(where, lambda part, _: part in gone, manifest)  # noqa: B023 (called at once)
             continue
-        typed = context.message[link.start : link.end].lower()
+        refused_here = is_refused(link, previous, message)
+        (refusals if refused_here else asked).extend(word)
+        meant = meant_role(word, message) if len(word) > 1 else None
+        link = meant or link
+        if (len(word) > 1 and not meant) or link.kind not in ("value", "name", "bound"):
+            continue
+        typed = message[link.start : link.end].lower()
         if any(typed in title.lower() and title.lower() in said for title in context.named):
             continue  # it is a part of a title that the plan is about
-        if _EXCHANGED.search(_lead(link, words[place - 1] if place else (), context.message)):
-            where = _minus(where, link.said, manifest)
-        elif _is_said(link, context.message, said) if link.kind != "bound" else _is_bounded(link, where):
-            where = _turned(where, link, words[place - 1] if place else (), context.message)
+        now = without(where, lambda part, _: part in before and link.said not in part, manifest)  # noqa: B023
+        if is_said(link, message, said) if link.kind != "bound" else is_bounded(link, now):
+            where = turned(where, link, previous, message)
         else:
-            where = _added(where, link, words[place - 1] if place else (), context.message)
-    grounded = _consistent(_grounded(where, context, manifest), manifest)
-    tastes = tasted(plan, grounded, context)
-    grounded = _without(grounded, lambda part, _: part in tastes, manifest)
-    if grounded == before:
-        return plan
-    made = _with(plan, held, grounded)
-    made = made.model_copy(update={"calls": (*made.calls, *search_for(tastes))[:MOST_CALLS]})
-    return made if grounded or _searches(made) else _searching(made, context, manifest)
+            where = added(where, link, previous, message)
+    # "Australian, not British": what is refused of the last plan just goes when another takes its place.
+    columns = {column_of(link.said) for link in asked if link.said not in before}
+    swapped = {link.said for link in refusals if link.said in before and column_of(link.said) in columns}
+    if swapped:
+        where = without(where, lambda part, _: part in swapped or refused(part) in swapped, manifest)
+    return refused_person(both_of(where, words, message), context, manifest), asked, gone | swapped
+
+
+def _after(rest: Rest, context: PlannerContext) -> PlannerContext:
+    """What was said beside what was taken back, after what is left of the last plan."""
+    message = context.message
+    for clause in rest.said:
+        message = message[: clause.start] + " " * (clause.end - clause.start) + message[clause.end :]
+    found = tuple(link for link in context.found if not any(one.holds(link.start, link.end) for one in rest.said))
+    return replace(context, message=message, found=found, last_plan=rest.plan)
+
+
+def _continuing(rest: Rest, plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
+    """What is left of the last plan, with what the new plan has beside it that the rest of the message says."""
+    held, where = filter_of(rest.plan)
+    _, planned = filter_of(plan)
+    old = {*parts_of(where, manifest), *((part, ()) for part in rest.gone)}
+    known = {part for part, _ in old}
+    heard = fold(context.message)
+    new = [
+        part
+        for part, _ in parts_of(planned, manifest)
+        if part not in known
+        and refused(part) not in known
+        and (
+            any(link.said in part for link in context.found)
+            or any(fold(value) in heard for value in VALUE.findall(part))
+        )
+    ]
+    made = with_filter(rest.plan, held, joined(where, *new))
+    calls = [
+        call
+        for call in plan.calls
+        if call.tool not in ("sql_filter", "facet_counts")
+        and call not in made.calls
+        and any(len(word) > 3 and word in heard for word in re.findall(r"[^\W_]+", fold(call.text().split(" ", 1)[1])))
+    ]
+    count = plan.count if context.message.strip() else None
+    return made.model_copy(update={"calls": (*made.calls, *calls)[:MOST_CALLS], "count": count})
 
 
 def _consistent(where: str, manifest: Manifest) -> str:
     """Without refusals of what is asked for as well: nothing could meet both, and the message refuses nothing."""
-    asked = {part for part, _ in _parts(where, manifest)}
-    return _without(where, lambda part, _: _refused(part) in asked, manifest)
-
-
-def _refused(part: str) -> str:
-    """What a refusal refuses; nothing of any other condition."""
-    if part.startswith("NOT ("):
-        return part[5:-1]
-    return part.replace(" NOT ILIKE ", " ILIKE ", 1) if " NOT ILIKE " in part else ""
+    asked = {part for part, _ in parts_of(where, manifest)}
+    return without(where, lambda part, _: refused(part) in asked, manifest)
 
 
 def _searches(plan: Plan) -> bool:
@@ -113,16 +151,16 @@ def _grounded(where: str, context: PlannerContext, manifest: Manifest) -> str:
     heard = fold(" ".join([context.message, *(link.said for link in context.found)]))
     spanned = " ".join(f"{end}" for span in context.last_spans for end in (span.low, span.high))
     numbers = {float(number) for number in _NUMBER.findall(f"{heard} {spanned}")}
-    before = _conjuncts(context.last_plan, manifest)
+    before = conjuncts(context.last_plan, manifest)
 
     def made_up(part: str, _: tuple[str, ...]) -> bool:
         if part in before:
             return False
-        values = _VALUE.findall(part)
-        said = {float(number) for number in _NUMBER.findall(_VALUE.sub("", part))}
+        values = VALUE.findall(part)
+        said = {float(number) for number in _NUMBER.findall(VALUE.sub("", part))}
         return any(fold(value) not in heard for value in values) or bool(said and not said & numbers)
 
-    return _without(where, made_up, manifest)
+    return without(where, made_up, manifest)
 
 
 def _searching(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
@@ -145,135 +183,22 @@ def _searching(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
     return plan.model_copy(update={"calls": (*plan.calls, search)[:MOST_CALLS]})
 
 
-def _with(plan: Plan, held: Call | None, where: str) -> Plan:
-    arguments = {**(held.arguments if held else {}), "where": where}
-    rest = tuple(one for one in plan.calls if one is not held)
-    keep = where or arguments.get("order_by")
-    return plan.model_copy(update={"calls": (*([Call(tool="sql_filter", arguments=arguments)] if keep else []), *rest)})
+def _searching_on(plan: Plan, context: PlannerContext) -> Plan:
+    """The plan with the searches of the last one, if it searches for nothing and nothing says that they are over."""
+    said, last = plainly(context.message), context.last_plan
+    over = any(phrases(name).search(said) for name in ("taken_back", "exchanged"))
+    if last is None or over or _searches(plan) or not context.found:
+        return plan
+    searches = [call for call in last.calls if call.tool in ("bm25_search", "dense_search", "similar_items")]
+    return plan.model_copy(update={"calls": (*plan.calls, *searches)[:MOST_CALLS]})
 
 
-def _words(context: PlannerContext) -> list[tuple[Link, ...]]:
-    """The message's words that mean something, each with all it may mean."""
-    found: list[list[Link]] = []
-    for link in sorted(context.found, key=lambda one: one.start):
-        if found and link.start < max(one.end for one in found[-1]):
-            found[-1].append(link)
-        else:
-            found.append([link])
-    return [tuple(word) for word in found]
-
-
-def _released(context: PlannerContext, words: Sequence[tuple[Link, ...]], manifest: Manifest) -> Plan | None:
-    """ "The year doesn't matter": the last plan without what it says of that column."""
-    last, columns = context.last_plan, {link.said for word in words for link in word}
-    if last is None or last.act != "recommend" or not words or not _TAKEN_BACK.search(context.message):
-        return None
-    if any(link.kind != "column" for word in words for link in word):
-        return None
-    held = next((call for call in last.calls if call.tool == "sql_filter"), None)
-    before = str(held.arguments.get("where", "")) if held else ""
-    where = _without(before, lambda _, of: bool(columns & set(of)), manifest)
-    return None if where == before else _with(last.model_copy(update={"count": None}), held, where)
-
-
-def _continued(where: str, context: PlannerContext, words: Sequence[tuple[Link, ...]], manifest: Manifest) -> str:
-    """What still holds of the last plan stays, but for columns that are spoken of; "never mind" ends it all."""
-    before = _conjuncts(context.last_plan, manifest)
-    if _ANEW.search(context.message):
-        meant = [link.said for word in words for link in word]
-        return _without(where, lambda part, _: part in before and not any(said in part for said in meant), manifest)
-    if _TAKEN_BACK.search(context.message) or _RELEASED.search(context.message):
-        return where
-    now = dict(_parts(where, manifest))
+def _continued(where: str, context: PlannerContext, manifest: Manifest) -> str:
+    """What still holds of the last plan stays, but for columns that are spoken of."""
+    if phrases("taken_back").search(plainly(context.message)):
+        return where  # what that was is the planner's to say
+    before, now = conjuncts(context.last_plan, manifest), dict(parts_of(where, manifest))
     spoken = {name for columns in now.values() for name in columns}
-    spoken |= {name for word in words for link in word for name in re.findall(r"\w+", _VALUE.sub("", link.said))}
+    spoken |= {name for link in context.found for name in re.findall(r"\w+", column_of(link.said))}
     lost = [part for part, columns in before.items() if part not in now and not spoken & set(columns)]
-    return " AND ".join([*lost, *([where] if where else [])])
-
-
-def _conjuncts(plan: Plan | None, manifest: Manifest) -> dict[str, tuple[str, ...]]:
-    """What the filters of a plan are made of, with the columns."""
-    wheres = [str(call.arguments.get("where", "")) for call in plan.calls if call.tool == "sql_filter"] if plan else []
-    return {part: columns for where in wheres for part, columns in _parts(where, manifest)}
-
-
-def _parts(where: str, manifest: Manifest) -> list[tuple[str, tuple[str, ...]]]:
-    """What the filter's top-level ANDs join, each with its columns; nothing of a filter that cannot be read."""
-    try:
-        parts = parse_where(where, manifest).conjuncts if where else ()
-        return [(_bracketed(part), parse_where(part, manifest).columns) for part in parts]
-    except ToolError:
-        return []
-
-
-def _bracketed(part: str) -> str:
-    """An "or" that stands alone has no brackets, beside others it has."""
-    return f"({part})" if " OR " in part and not part.startswith("(") else part
-
-
-def _without(where: str, dropped: Callable[[str, tuple[str, ...]], bool], manifest: Manifest) -> str:
-    parts = _parts(where, manifest)
-    kept = [part for part, columns in parts if not dropped(part, columns)]
-    return where if len(kept) == len(parts) else " AND ".join(kept)
-
-
-def _minus(where: str, condition: str, manifest: Manifest) -> str:
-    return _without(where, lambda part, _: part == condition, manifest)
-
-
-def _is_said(link: Link, message: str, plan: str) -> bool:
-    if message[link.start : link.end].lower() in plan:
-        return True
-    value = _VALUE.search(link.said)
-    return (value[1] if value else link.said.split(" ")[0]).lower() in plan
-
-
-def _is_bounded(link: Link, where: str) -> bool:
-    """Whether the filter bounds the link's column; a link that names none cannot be put in."""
-    column = link.said.split(" ")[0]
-    bare = not column[0].isalpha() or " " not in link.said or link.said.endswith((" minutes", " hours"))
-    return bare or column in where
-
-
-def _lead(link: Link, before: Sequence[Link], message: str) -> str:
-    """The words before a link, of its own clause and after the link before it."""
-    start = max((other.end for other in before), default=0)
-    return _CLAUSE.split(message[start : link.start])[-1]
-
-
-def _is_refused(link: Link, before: Sequence[Link], message: str) -> bool:
-    return bool(_NO.search(_lead(link, before, message)))
-
-
-def _turned(where: str, link: Link, before: Sequence[Link], message: str) -> str:
-    """The filter with a refused condition negated, and with both sides of an "or"."""
-    if _is_refused(link, before, message) and link.said in where and f"NOT ({link.said})" not in where:
-        ranged = link.kind != "bound" or " BETWEEN " in link.said
-        return where.replace(link.said, f"NOT ({link.said})", 1) if ranged else where
-    if link.kind == "bound" and link.said not in where:
-        for other in before:
-            joined = _OR.fullmatch(message[other.end : link.start]) and " BETWEEN " in other.said
-            if joined and link.said.split(" ")[0] == other.said.split(" ")[0] and other.said in where:
-                return where.replace(other.said, f"({other.said} OR {link.said})", 1)
-    return where
-
-
-def _added(where: str, link: Link, before: Sequence[Link], message: str) -> str:
-    """The filter with the condition of a link, as the words around it say; as it is where they leave that open."""
-    for other in before:
-        if _OR.fullmatch(message[other.end : link.start]) and _column(other) == _column(link):
-            taken = other.said in where and f"NOT ({other.said})" not in where
-            return where.replace(other.said, f"({other.said} OR {link.said})", 1) if taken else where
-    lead = _lead(link, before, message)
-    trail = _CLAUSE.split(message[link.end : link.end + TRAIL])[0]
-    if _NO.search(lead):
-        condition = f"NOT ({link.said})"
-    elif _OPEN.search(lead) or _AFTER.search(trail):
-        return where
-    else:
-        condition = link.said
-    return f"{where} AND {condition}" if where else condition
-
-
-def _column(link: Link) -> str:
-    return _VALUE.sub("", link.said)
+    return joined(*lost, where)

@@ -143,12 +143,12 @@ WAR = "recommend | sql_filter 'War' IN genres AND runtime < 120 | dense_search a
         (
             "from Italy please",
             "recommend | sql_filter 'Italy' IN country",
-            "recommend | sql_filter 'War' IN genres AND runtime < 120 AND 'Italy' IN country",
+            "recommend | sql_filter 'War' IN genres AND runtime < 120 AND 'Italy' IN country | dense_search a siege",
         ),
         (
             "under 100 minutes",
             "recommend | sql_filter runtime < 100",
-            "recommend | sql_filter 'War' IN genres AND runtime < 100",
+            "recommend | sql_filter 'War' IN genres AND runtime < 100 | dense_search a siege",
         ),
         (
             "never mind, a comedy",
@@ -234,3 +234,115 @@ def test_a_person_praised_after_a_wish_is_a_taste(index: ValueIndex) -> None:
     last = "recommend | sql_filter 'Comedy' IN genres"
     plan = f"{last} AND cast ILIKE '%Ana Vidal%'"
     assert mend(index, "Oh I love Ana Vidal", plan, last=last) == f"{last} | bm25_search Ana Vidal"
+
+
+LONG = (
+    "recommend | sql_filter 'War' IN genres AND NOT (rated = 'PG') AND year BETWEEN 1970 AND 1979 AND runtime < 120"
+    " AND cast ILIKE '%Ana Vidal%' ORDER BY year DESC | dense_search a siege"
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "gone"),
+    [
+        ("the decade isn't important any more", "year BETWEEN"),
+        ("scrap the actress", "cast"),
+        ("she doesn't have to be in it", "cast"),
+        ("Ana needn't be in it", "cast"),
+        ("it can be as long as it likes", "runtime"),
+        ("the length? I don't care about that", "runtime"),
+        ("any length will do", "runtime"),
+        ("PG is fine after all", "rated"),
+        ("it needn't be about a siege", "dense_search"),
+        ("no need to have the newest on top", "ORDER BY"),
+        ("l'acteur n'a plus d'importance", "cast"),
+        ("il decennio non importa", "year BETWEEN"),
+        ("Ana Vidal hoeft er niet in te zitten", "cast"),
+        ("die Länge ist egal", "runtime"),
+        ("ya no importa la duración", "runtime"),
+        ("a duração tanto faz", "runtime"),
+        ("längden spelar ingen roll", "runtime"),
+        ("długość nie ma znaczenia", "runtime"),
+    ],
+)
+def test_what_is_taken_back_goes_and_nothing_else(index: ValueIndex, message: str, gone: str) -> None:
+    made = mend(index, message, LONG, last=LONG)
+    assert gone not in made
+    kept = {"year BETWEEN", "cast", "runtime", "rated", "dense_search", "ORDER BY", "War"} - {gone}
+    assert [one for one in kept if one not in made] == []
+
+
+@pytest.mark.parametrize(
+    ("message", "gone"),
+    [
+        ("drop both the decade and the actor", ("year BETWEEN", "cast")),
+        ("forget the year, the actress and the length", ("year BETWEEN", "cast", "runtime")),
+    ],
+)
+def test_several_are_taken_back_at_once(index: ValueIndex, message: str, gone: tuple[str, ...]) -> None:
+    made = mend(index, message, LONG, last=LONG)
+    assert not any(one in made for one in gone)
+    assert "'War' IN genres" in made
+
+
+@pytest.mark.parametrize(
+    ("message", "where"),
+    [
+        ("make it a comedy", "runtime < 120 AND 'Comedy' IN genres"),
+        ("comedy, not war, sorry", "runtime < 120 AND 'Comedy' IN genres"),
+        ("swap war for horror", "runtime < 120 AND 'Horror' IN genres"),
+        ("lieber eine Komödie", "runtime < 120 AND 'Comedy' IN genres"),
+        ("also a comedy", "'War' IN genres AND runtime < 120 AND 'Comedy' IN genres"),
+        ("I misspoke, 130 minutes or more", "'War' IN genres AND runtime >= 130"),
+    ],
+)
+def test_one_value_takes_the_place_of_another_or_comes_beside_it(index: ValueIndex, message: str, where: str) -> None:
+    last = "recommend | sql_filter 'War' IN genres AND runtime < 120"
+    assert mend(index, message, last, last=last) == f"recommend | sql_filter {where}"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "scratch everything, a comedy",
+        "Forget what I said. A comedy!",
+        "Vergiss das alles. Komödie",
+        "olvida todo, comedia",
+    ],
+)
+def test_nothing_holds_after_a_new_start(index: ValueIndex, message: str) -> None:
+    assert mend(index, message, LONG, last=LONG) == "recommend | sql_filter 'Comedy' IN genres"
+
+
+@pytest.mark.parametrize(
+    ("message", "plan", "mended_plan"),
+    [
+        ("films with Sherlock Holmes", 'recommend | similar_items "Sherlock Holmes"', "bm25_search Sherlock Holmes"),
+        ("war, 2h max", "recommend | sql_filter 'War' IN genres | similar_items \"2h max\"", "runtime <= 120"),
+        ("something in the way of a siege", 'recommend | similar_items "siege"', "recommend"),
+        (
+            "horror with a babysitter in it",
+            "recommend | sql_filter 'Horror' IN genres",
+            "'Horror' IN genres | dense_search babysitter",
+        ),
+        ("80s horror", "recommend 8 | sql_filter 'Horror' IN genres AND year BETWEEN 1980 AND 1989", "1989"),
+    ],
+)
+def test_calls_that_nobody_asked_for_go_and_themes_come(
+    index: ValueIndex, message: str, plan: str, mended_plan: str
+) -> None:
+    made = mend(index, message, plan)
+    assert made.endswith(mended_plan)
+    assert "similar_items" not in made
+    assert "recommend 8" not in made
+
+
+def test_an_answer_that_leaves_the_choice_is_a_wish(index: ValueIndex) -> None:
+    assert mend(index, "you choose, I trust you", "chat", last="ask Which? | facet_counts genres") == "recommend"
+
+
+@pytest.mark.parametrize("message", ["no horror or war", "neither horror nor war", "horror is a no go, no war either"])
+def test_each_of_several_is_refused(index: ValueIndex, message: str) -> None:
+    assert mend(index, message, "recommend") == (
+        "recommend | sql_filter NOT ('Horror' IN genres) AND NOT ('War' IN genres)"
+    )
