@@ -14,6 +14,7 @@ from agent.fusion import Case as FusionCase
 from agent.fusion import Fusion, fit
 from agent.histories import Case, cases
 from agent.learned import OWN, Ordered, Weights
+from agent.llm import Message
 from agent.messages import LETTERS
 from agent.rank import digits_of, rank_messages
 from agent.recorded import Turn, fold_of
@@ -26,24 +27,31 @@ from tools.scorer import top
 ROUNDS = 50  # cases of one person at most
 TAUGHT = 0.5  # share of a case's weight that the teacher gives
 MIDDLE = 4.5  # of the digits
+WHOLE = 6  # of so many cases one is learned as the whole list
+SHORTER = 2  # parts of its list that every case is learned as
+FEW = 6  # lines of such a part at most
 
 
 def ranker_examples(
     catalog: Catalog, seed: int, count: int, people: int | None = None, redial: Path | None = None
 ) -> Iterator[Example]:
-    """`count` examples: of recorded dialogues, if there are any, then of the people whom `agent.histories` gives to
-    training, `people` of them at most.
+    """Examples of `count` cases: of recorded dialogues, if there are any, then of the people whom `agent.histories`
+    gives to training, `people` of them at most.
 
-    Fewer come only when their histories give no more. Raises UsherError for a catalog without interactions, and naming
-    the line of a recorded dialogue that is broken.
+    Few are whole lists, most are parts of them (`shorter`). Fewer cases come only when people's histories give no more.
+    Raises UsherError for a catalog without interactions, and naming the line of a recorded dialogue that is broken.
     """
     recorded = [] if redial is None else list(recorded_cases(catalog, redial))[:count]
     found = [*recorded, *islice(cases(catalog, "train", seed, ROUNDS, people), count - len(recorded))]
     random.Random(seed).shuffle(found)
     teacher = fit([FusionCase(_read(case), _wanted(case)) for case in found]) if found else None
-    for case in found:
+    chance = random.Random(seed)
+    for number, case in enumerate(found):
         assert teacher is not None
-        yield example(case, catalog.manifest.noun, teacher)
+        whole = example(case, catalog.manifest.noun, teacher)
+        if number % WHOLE == 0:
+            yield whole
+        yield from (shorter(whole, chance, turn) for turn in range(SHORTER))
 
 
 def example(case: Case, noun: str, teacher: Fusion) -> Example:
@@ -57,6 +65,24 @@ def example(case: Case, noun: str, teacher: Fusion) -> Example:
     weights = (1 - TAUGHT) * wanted / wanted.sum() + TAUGHT * taught
     choices = tuple((letter, round(float(weight), 4)) for letter, weight in zip(LETTERS, weights, strict=False))
     return Example(role="ranker", id=case.id, kind=case.kind, messages=messages, answer="", choices=choices)
+
+
+def shorter(whole: Example, chance: random.Random, number: int) -> Example:
+    """The same with some of its lines under other letters: what is the best of few is sooner learned, and in a
+    conditional logit the shares among some are those among all (Luce 1959).
+    """
+    said = whole.messages[-1].content.splitlines()
+    head, lines = said[: -len(whole.choices)], said[-len(whole.choices) :]
+    size = chance.randint(2, min(FEW, len(lines)))
+    best = chance.choices(range(len(lines)), [weight for _, weight in whole.choices])[0]
+    rest = [place for place in range(len(lines)) if place != best]
+    places = sorted([best, *chance.sample(rest, size - 1)])
+    letters = sorted(chance.sample(LETTERS, size))
+    kept = [f"{lines[place][:-1]}{letter}" for place, letter in zip(places, letters, strict=True)]
+    weights = np.array([whole.choices[place][1] for place in places])
+    choices = tuple(zip(letters, (round(float(one), 4) for one in weights / weights.sum()), strict=True))
+    messages = (*whole.messages[:-1], Message(whole.messages[-1].role, "\n".join([*head, *kept])))
+    return whole.model_copy(update={"id": f"{whole.id}-{number}", "messages": messages, "choices": choices})
 
 
 def _wanted(case: Case) -> NDArray[np.bool_]:
