@@ -17,7 +17,7 @@ from agent.signals import SIGNALS
 from tools.catalog import Item
 from tools.scorer import Rows, Scores
 
-LETTER_WEIGHT = 0.25  # of the ranker's log-probabilities in `combine`; others on people of `validation`: finetune/LOG.md
+LETTER_WEIGHT = 0.25  # of the ranker's log-probabilities in `combine`; other weights: finetune/LOG.md
 READ = 5  # newest likes that the ranker reads
 LONGEST = 24  # characters of a title
 READ_SIGNALS = ("near", "names", "leaning", "popular", "lately")  # chosen by what they add: finetune/LOG.md
