@@ -12,7 +12,9 @@ from agent.conditions import VALUE, column_of
 from agent.context import PlannerContext
 from tools.value_index import Link
 
-_CLAUSE = re.compile(r"[.;!?,]|\b(?:but|aber|mais|pero|ma|maar|men|ale)\b", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r"[.;!?,]|\b(?:(?<!anything )(?<!everything )(?<!all )but|aber|mais|pero|ma|maar|men|ale)\b", re.IGNORECASE
+)
 # Right before a value these refuse it: "no horror", "not in English", "I can't stand romance".
 _NO = re.compile(
     r"(?:\b(?:no|not|non|without|w/o|w/out|nothing|neither|nor|anything but|except|hates?|refuses?|avoid|minus|ohne"
@@ -53,7 +55,7 @@ _THAN = re.compile(
     r"|above|below|beyond|after|before)\b.*$",
     re.IGNORECASE,
 )
-_AFTER = re.compile(r"\bnot\b|n't\b|\b(?:instead|enough|optional|either way)\b", re.IGNORECASE)
+_AFTER = re.compile(r"\bnot\b|n't\b|\b(?:enough|optional|either way)\b", re.IGNORECASE)
 _OR = re.compile(r",? (?:or|nor) (?:an? |some |even |any |the )?(?:from )?", re.IGNORECASE)
 _EXCHANGED = re.compile(
     r"\b(?:instead of|rather than|in place of|in lieu of|swap|replace|exchange|trade|statt|anstatt|anstelle von"
@@ -109,6 +111,23 @@ def is_bounded(link: Link, where: str) -> bool:
     return bare or column in where
 
 
+def is_open(link: Link, before: Sequence[Link], message: str) -> bool:
+    """Whether the words around a link leave open whether it is wanted."""
+    leading = lead(link, before, message)
+    if link.kind == "bound" and _THAN.search(leading):
+        leading = ""
+    trail = _CLAUSE.split(message[link.end : link.end + TRAIL])[0]
+    return bool(_OPEN.search(leading) or _AFTER.search(trail))
+
+
+def asserted(where: str, link: Link, before: Sequence[Link], message: str) -> str:
+    """The filter without a "not" before a condition that nothing around its link refuses or leaves open."""
+    if link.kind == "bound" or is_refused(link, before, message) or is_open(link, before, message):
+        return where
+    denied = f"NOT ({link.said})"
+    return where if link.said in where.replace(denied, "") else where.replace(denied, link.said, 1)
+
+
 def turned(where: str, link: Link, before: Sequence[Link], message: str) -> str:
     """The filter with a refused condition negated, and with both sides of an "or"."""
     if is_refused(link, before, message) and link.said in where and f"NOT ({link.said})" not in where:
@@ -129,13 +148,9 @@ def added(where: str, link: Link, before: Sequence[Link], message: str) -> str:
         if same and _OR.fullmatch(message[other.end : link.start]):
             taken = other.said in where and f"NOT ({other.said})" not in where
             return where.replace(other.said, f"({other.said} OR {link.said})", 1) if taken else where
-    leading = lead(link, before, message)
-    if link.kind == "bound" and _THAN.search(leading):
-        leading = ""
-    trail = _CLAUSE.split(message[link.end : link.end + TRAIL])[0]
     if is_refused(link, before, message):
         condition = f"NOT ({link.said})"
-    elif _OPEN.search(leading) or _AFTER.search(trail):
+    elif is_open(link, before, message):
         return where
     else:
         condition = link.said

@@ -13,7 +13,7 @@ from agent.conditions import VALUE, column_of, conjuncts, filter_of, joined, par
 from agent.context import PlannerContext
 from agent.cues import phrases, plainly
 from agent.exchanged import consistent_bounds, exchanged, likeness_exchanged, themes_exchanged
-from agent.left_out import added, both_of, is_bounded, is_exchanged, is_refused, is_said, turned, words_of
+from agent.left_out import added, asserted, both_of, is_bounded, is_exchanged, is_refused, is_said, turned, words_of
 from agent.plan import MOST_CALLS, Call, Plan
 from agent.roles import by_role, meant_role
 from agent.sense import acting, sensible, with_theme
@@ -88,6 +88,8 @@ def _spoken(where: str, plan: Plan, context: PlannerContext, manifest: Manifest)
         now = without(where, lambda part, _: part in before and link.said not in part, manifest)  # noqa: B023
         if is_said(link, message, said) if link.kind != "bound" else is_bounded(link, now):
             where = turned(where, link, previous, message)
+            if f"NOT ({link.said})" not in before:
+                where = asserted(where, link, previous, message)
         else:
             where = added(where, link, previous, message)
     # "Australian, not British": what is refused of the last plan just goes when another takes its place.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import xgrammar
 
 from agent import llm_openvino
 from agent.context import planner_context
@@ -32,6 +33,7 @@ from finetune.writer_data import writer_examples
 from tests.lora import random_adapter
 from tools.catalog import Catalog
 
+RAMBLING = 220  # tokens in which a plan should have come to its end
 HELLO = (Message("system", "You are a helpful assistant."), Message("user", "Say hello and nothing else."))
 
 
@@ -66,16 +68,21 @@ def test_a_whole_turn_with_the_real_model(tiny_catalog: Catalog, openvino: Engin
 def test_what_is_written_under_the_grammar_is_a_plan(
     name: str, tiny_catalog: Catalog, request: pytest.FixtureRequest
 ) -> None:
+    """How the untrained model's processor rounds decides whether it rambles until its tokens end; then what it wrote is
+    the beginning of a plan.
+    """
     engine: Engine = request.getfixturevalue(name)
     grammar = plan_grammar(tiny_catalog.manifest)
+    letters = [*(chr(code) for code in range(32, 127)), "</s>"]
+    info = xgrammar.TokenizerInfo(letters, stop_token_ids=[len(letters) - 1])
+    compiled = xgrammar.GrammarCompiler(info).compile_grammar(grammar)
     for text in ("a comedy", "anything with robots"):
-        asked = Request(
-            "planner",
-            planner_messages(tiny_catalog.manifest, planner_context(tiny_catalog, Session(), text)),
-            220,
-            grammar,
-        )
-        Plan.parse(complete(engine, asked))
+        messages = planner_messages(tiny_catalog.manifest, planner_context(tiny_catalog, Session(), text))
+        written = complete(engine, Request("planner", messages, RAMBLING, grammar))
+        matcher = xgrammar.GrammarMatcher(compiled)
+        assert matcher.accept_string(written), written
+        if matcher.is_completed() or len(written) < RAMBLING:  # a token is a letter at least
+            Plan.parse(written)
 
 
 @pytest.mark.model

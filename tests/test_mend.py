@@ -53,6 +53,21 @@ def mend(index: ValueIndex, message: str, plan: str, *, last: str = "", named: t
             "recommend | sql_filter 'Horror' IN genres",
         ),
         (
+            "a comedy instead",
+            "recommend",
+            "recommend | sql_filter 'Comedy' IN genres",
+        ),
+        (
+            "scrap that. a comedy",
+            "recommend | sql_filter NOT ('Comedy' IN genres)",
+            "recommend | sql_filter 'Comedy' IN genres",
+        ),
+        (
+            "anything but a comedy",
+            "recommend | sql_filter NOT ('Comedy' IN genres)",
+            "recommend | sql_filter NOT ('Comedy' IN genres)",
+        ),
+        (
             "a horror comedy",
             "recommend | sql_filter 'Horror' IN genres",
             "recommend | sql_filter 'Horror' IN genres AND 'Comedy' IN genres",

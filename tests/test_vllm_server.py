@@ -102,7 +102,10 @@ def stop() -> None:
 
 @pytest.mark.parametrize(
     ("do", "raised"),
-    [(stop, Ready), (lambda: os.kill(os.getpid(), signal.SIGTERM), SystemExit)],
+    [
+        (stop, Ready),
+        (lambda: signal.raise_signal(signal.SIGTERM), SystemExit),
+    ],  # os.kill may come to another thread, late
     ids=["here", "SIGTERM"],
 )
 def test_it_starts_waits_warms_and_ends_with_its_caller(
