@@ -1,5 +1,7 @@
 """Whether a message starts anew ("scratch everything", "vergiss das alles"), and what of a plan it says itself."""
 
+from dataclasses import replace
+
 from agent.conditions import conjuncts, filter_of, with_filter, without
 from agent.context import PlannerContext
 from agent.cues import clauses, phrases
@@ -10,6 +12,15 @@ from tools.schema import Manifest
 def is_anew(message: str) -> bool:
     """Whether nothing of before holds any more."""
     return any(phrases("anew").search(clause.said) for clause in clauses(message))
+
+
+def said_anew(context: PlannerContext) -> PlannerContext:
+    """The context without the clauses that end what was before: what is left is the new wish."""
+    message = context.message
+    for clause in clauses(message):
+        if phrases("anew").search(clause.said):
+            message = message[: clause.start] + " " * (clause.end - clause.start) + message[clause.end :]
+    return replace(context, message=message)
 
 
 def of_this_message(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:

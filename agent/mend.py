@@ -8,7 +8,7 @@ context; with it the plan can be mended, unless the words around it leave open w
 import re
 from dataclasses import replace
 
-from agent.anew import is_anew, of_this_message
+from agent.anew import is_anew, of_this_message, said_anew
 from agent.conditions import VALUE, column_of, conjuncts, filter_of, joined, parts_of, refused, with_filter, without
 from agent.context import PlannerContext
 from agent.cues import phrases, plainly
@@ -55,7 +55,8 @@ def mended(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
     tastes = tasted(plan, where, context)
     where = without(where, lambda part, _: part in tastes, manifest)
     if where == before:
-        return with_theme(plan, context)
+        made = with_theme(plan, context)
+        return _searching(made, said_anew(context), manifest) if anew and not made.calls else made
     made = with_filter(plan, held, where)
     made = made.model_copy(update={"calls": (*made.calls, *search_for(tastes))[:MOST_CALLS]})
     made = with_theme(made, context)
@@ -168,7 +169,7 @@ def _grounded(where: str, context: PlannerContext, manifest: Manifest) -> str:
 def _searching(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
     """The plan with a search for the words of which nothing is known: names by BM25, themes by meaning."""
     message, known = context.message, [(link.start, link.end) for link in context.found]
-    idle = filler_words() | STOPWORDS | {manifest.noun, f"{manifest.noun}s"}
+    idle = filler_words() | STOPWORDS | {manifest.noun, f"{manifest.noun}s", "instead"}
     words = [
         word
         for word in re.finditer(r"[^\W_]+(?:['\u2019-][^\W_]+)*", message)

@@ -361,3 +361,8 @@ def test_each_of_several_is_refused(index: ValueIndex, message: str) -> None:
     assert mend(index, message, "recommend") == (
         "recommend | sql_filter NOT ('Horror' IN genres) AND NOT ('War' IN genres)"
     )
+
+
+def test_after_a_fresh_start_words_that_nothing_explains_are_searched_for(index: ValueIndex) -> None:
+    last = "recommend | sql_filter 'Comedy' IN genres"
+    assert mend(index, "forget it, something with dragons", last, last=last) == "recommend | dense_search dragons"
