@@ -171,3 +171,9 @@ def test_the_right_filters_of_films_match_films(dialogues: list[Dialogue], films
                         rows = con.execute(f"SELECT item_id FROM items WHERE {said.sql}", said.parameters).fetchall()
                         assert rows, (one.id, where)
                         assert {(item,) for item in turn.shown} <= set(rows), (one.id, where)
+
+
+def test_no_line_of_the_second_development_file_is_broken() -> None:
+    held = HeldOut.read(DATA / "planner_dev2.jsonl")
+    assert held.broken == {}
+    assert len(held.dialogues) == held.lines > 300
