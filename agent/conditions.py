@@ -30,7 +30,7 @@ def without(where: str, dropped: Callable[[str, tuple[str, ...]], bool], manifes
     """The filter without the conditions that `dropped` says so of, from their text and their columns."""
     parts = parts_of(where, manifest)
     kept = [part for part, columns in parts if not dropped(part, columns)]
-    return where if len(kept) == len(parts) else " AND ".join(kept)
+    return where if len(kept) == len(parts) else joined(*kept)
 
 
 def joined(*wheres: str) -> str:

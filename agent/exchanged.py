@@ -7,7 +7,7 @@ value only; a new bound replaces the old one that it contradicts or that says as
 import re
 from collections.abc import Collection, Sequence
 
-from agent.conditions import column_of, conjuncts, parts_of, refused, without
+from agent.conditions import column_of, conjuncts, joined, parts_of, refused, without
 from agent.context import PlannerContext
 from agent.cues import phrases, plainly
 from agent.plan import Call
@@ -116,7 +116,7 @@ def _or_else(where: str, link: Link, before: Collection[str], manifest: Manifest
     if len(old) != 1 or link.said not in parts:
         return where
     both = f"({old[0]} OR {link.said})"
-    return " AND ".join(both if part == link.said else part for part in parts if part != old[0])
+    return joined(*(both if part == link.said else part for part in parts if part != old[0]))
 
 
 def _sides(match: re.Match[str]) -> set[str]:

@@ -15,7 +15,6 @@ from agent.cues import phrases, plainly
 from agent.exchanged import consistent_bounds, exchanged, likeness_exchanged, themes_exchanged
 from agent.left_out import added, asserted, both_of, is_bounded, is_exchanged, is_refused, is_said, turned, words_of
 from agent.plan import MOST_CALLS, Call, Plan
-from agent.roles import by_role, meant_role
 from agent.sense import acting, sensible, with_theme
 from agent.taken_back import Rest, refused_person, taken_back
 from agent.tastes import search_for, tasted
@@ -45,7 +44,7 @@ def mended(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
     if not anew and context.last_plan is not None and context.last_plan.act == "recommend":
         where = _continued(where, context, manifest)
         plan = _searching_on(plan, context)
-    where, asked, gone = _spoken(by_role(where, context), plan, context, manifest)
+    where, asked, gone = _spoken(where, plan, context, manifest)
     where = _grounded(where, context, manifest)
     if not anew:
         where = exchanged(where, context, asked, gone, manifest)
@@ -79,9 +78,7 @@ def _spoken(where: str, plan: Plan, context: PlannerContext, manifest: Manifest)
             continue
         refused_here = is_refused(link, previous, message)
         (refusals if refused_here else asked).extend(word)
-        meant = meant_role(word, message) if len(word) > 1 else None
-        link = meant or link
-        if (len(word) > 1 and not meant) or link.kind not in ("value", "name", "bound"):
+        if len(word) > 1 or link.kind not in ("value", "name", "bound"):
             continue
         typed = message[link.start : link.end].lower()
         if any(typed in title.lower() and title.lower() in said for title in context.named):

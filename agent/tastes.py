@@ -25,10 +25,8 @@ _BEFORE = re.compile(
 _NOT = re.compile(r"\b(?:not|never|no)\b(?:\s+\w+){0,6}\s*$|n['’]t\b(?:\s+\w+){0,6}\s*$", re.IGNORECASE)
 _WITH = re.compile(r"\b(?:with|starring|featuring|by|from|of)\s+$", re.IGNORECASE)
 _AFTER = re.compile(
-    r"^(?:\s+(?:and|too|also|both))*\s+(?:is|are|was|were|does|did|do)(?:\s+(?:so|such|a|an|also|just|really|very"
-    r"|pretty|"
-    r"always|my))*\s+(?:great|good|amazing|awesome|hilarious|funny|fantastic|excellent|brilliant|wonderful"
-    r"|favou?rites?|"
+    r"^(?:\s+(?:and|too|also|both))*\s+(?:is|are|was|were|does|did|do)(?:\s+(?:so|such|a|an|also|just|really|very|pretty|"
+    r"always|my))*\s+(?:great|good|amazing|awesome|hilarious|funny|fantastic|excellent|brilliant|wonderful|favou?rites?|"
     r"the best|fine)\b",
     re.IGNORECASE,
 )

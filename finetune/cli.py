@@ -18,7 +18,7 @@ def data(
     catalog: Annotated[
         list[Path] | None, typer.Option(help="Folder of a built catalog; may be given several times [USHER_CATALOG].")
     ] = None,
-    count: Annotated[int, typer.Option("--n", min=1, help="Examples.")] = 6000,
+    count: Annotated[int, typer.Option("--n", min=1, help="Examples; of the ranker, cases.")] = 6000,
     seed: Annotated[int, typer.Option(help="The same seed and catalogs give the same file.")] = 1,
     redial: Annotated[
         Path | None, typer.Option(help="ReDial in the replay format: real messages for the planner.")

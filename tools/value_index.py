@@ -344,7 +344,8 @@ def _beside(text: str, links: Sequence[Link], start: int, end: int) -> str:
     for (first, last), held in columns.items():
         joined = text[last:start] if last <= start else text[end:first] if end <= first else ""
         if len(held) == 1 and len(joined) > 1 and JOINED.fullmatch(joined):
-            return held.copy().pop().strip('"')
+            (column,) = held
+            return column.strip('"')
     return ""
 
 
