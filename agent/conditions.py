@@ -8,7 +8,9 @@ from tools.errors import ToolError
 from tools.schema import Manifest
 from tools.where import parse_where
 
+_TRUTH = re.compile(r"(?<== )(?:TRUE|FALSE)\b")
 VALUE = re.compile(r"'%?((?:[^']|'')+?)%?'")
+BOUND = re.compile(r'"?(?P<column>\w+)"? (?P<how><=?|>=?|=|BETWEEN) (?P<low>-?[\d.]+)(?: AND (?P<high>-?[\d.]+))?')
 
 
 def parts_of(where: str, manifest: Manifest) -> list[tuple[str, tuple[str, ...]]]:
@@ -67,5 +69,6 @@ def with_filter(plan: Plan, held: Call | None, where: str) -> Plan:
 
 
 def _bracketed(part: str) -> str:
-    """An "or" that stands alone has no brackets, beside others it has."""
+    """An "or" that stands alone has no brackets, beside others it has; truth values are written as links have them."""
+    part = _TRUTH.sub(lambda match: match[0].lower(), part)
     return f"({part})" if " OR " in part and not part.startswith("(") else part

@@ -7,7 +7,7 @@ value only; a new bound replaces the old one that it contradicts or that says as
 import re
 from collections.abc import Collection, Sequence
 
-from agent.conditions import column_of, conjuncts, joined, parts_of, refused, without
+from agent.conditions import BOUND, column_of, conjuncts, joined, parts_of, refused, without
 from agent.context import PlannerContext
 from agent.cues import phrases, plainly
 from agent.plan import Call
@@ -15,7 +15,6 @@ from tools.schema import Manifest
 from tools.text import fold, stem
 from tools.value_index import Link
 
-_BOUND = re.compile(r'"?(?P<column>\w+)"? (?P<how><=?|>=?|=|BETWEEN) (?P<low>-?[\d.]+)(?: AND (?P<high>-?[\d.]+))?')
 _RATHER = re.compile(
     r"(?:^|[.,;!?] ?)(?:\b(?:actually|no|make it|about|with|i'd like|i want|better|lieber|plutôt|mejor|meglio"
     r"|liever) )*"
@@ -54,7 +53,7 @@ def exchanged(
             return False
         old = refused(part) or part
         for link in fresh:
-            if (mine := _BOUND.fullmatch(link.said)) and (theirs := _BOUND.fullmatch(part)):
+            if (mine := BOUND.fullmatch(link.said)) and (theirs := BOUND.fullmatch(part)):
                 if mine["column"] == theirs["column"]:
                     compared = link.kind == "word" and any(span.column == mine["column"] for span in context.last_spans)
                     return swapped or compared or _clashes(mine, theirs)
@@ -70,10 +69,10 @@ def exchanged(
 
 def consistent_bounds(where: str, asked: Sequence[Link], manifest: Manifest) -> str:
     """Without bounds that contradict one that the message itself says."""
-    said = [(link.said, match) for link in asked if (match := _BOUND.fullmatch(link.said)) and link.said in where]
+    said = [(link.said, match) for link in asked if (match := BOUND.fullmatch(link.said)) and link.said in where]
 
     def contradicts(part: str, _: tuple[str, ...]) -> bool:
-        match = _BOUND.fullmatch(part)
+        match = BOUND.fullmatch(part)
         if match is None or any(part == own for own, _ in said):
             return False
         return any(match["column"] == mine["column"] and _empty(mine, match) for _, mine in said)

@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from agent.conditions import VALUE, column_of
+from agent.conditions import VALUE, column_of, joined, parts_of, without
 from agent.context import PlannerContext
+from tools.schema import Manifest
 from tools.value_index import Link
 
 _CLAUSE = re.compile(
@@ -17,8 +18,8 @@ _CLAUSE = re.compile(
 )
 # Right before a value these refuse it: "no horror", "not in English", "I can't stand romance".
 _NO = re.compile(
-    r"(?:\b(?:no|not|non|without|w/o|w/out|nothing|neither|nor|anything but|except|hates?|refuses?|avoid|minus|ohne"
-    r"|kein|keine[nrs]?|nichts|sans|pas|rien|sin|nada|senza|niente|sem|geen|zonder|niets|ingen|inga|inte|utan|bez|nie"
+    r"(?:\b(?:no|not|non|without|w/o|w/out|nothing|neither|nor|anything but|except|outside(?: of)?|hates?|refuses?"
+    r"|avoid|minus|ohne|kein|keine[nrs]?|nichts|sans|pas|rien|sin|nada|senza|niente|sem|geen|zonder|niets|ingen|inga|inte|utan|bez|nie"
     r"|żadn\w+|que no (?:sea|sean|esté|tenga)|che non (?:sia|siano)|que não seja|qui ne soi(?:t|ent) pas)|n't"
     r"|can't (?:stand|bear)|don't (?:want|like|need)|je ne veux (?:pas|plus)|no quiero|non voglio|não quero)"
     r"(?:,? (?:an?|any|anything|too|so|the|in|from|with|by|of|de|d'|du|des|una?|um|uma|too much|set in|really|please"
@@ -56,7 +57,8 @@ _THAN = re.compile(
     re.IGNORECASE,
 )
 _AFTER = re.compile(r"\bnot\b|n't\b|\b(?:enough|optional|either way)\b", re.IGNORECASE)
-_OR = re.compile(r",? (?:or|nor) (?:an? |some |even |any |the )?(?:from )?", re.IGNORECASE)
+_OR = re.compile(r",? (?:or|nor) (?:an? |some |even |any |the )?(?:from |by |with )?", re.IGNORECASE)
+_OR_NOT = re.compile(r"^,? or (?:not|no)\b", re.IGNORECASE)
 _EXCHANGED = re.compile(
     r"\b(?:instead of|rather than|in place of|in lieu of|swap|replace|exchange|trade|statt|anstatt|anstelle von"
     r"|au lieu de|à la place de|en vez de|en lugar de|invece di|al posto di|anziché|em vez de|ao invés de"
@@ -98,7 +100,7 @@ def is_refused(link: Link, before: Sequence[Link], message: str) -> bool:
 
 
 def is_said(link: Link, message: str, plan: str) -> bool:
-    if message[link.start : link.end].lower() in plan:
+    if re.search(rf"(?<!\w){re.escape(message[link.start : link.end].lower())}(?!\w)", plan):
         return True
     value = VALUE.search(link.said)
     return (value[1] if value else link.said.split(" ")[0]).lower() in plan
@@ -121,10 +123,14 @@ def is_open(link: Link, before: Sequence[Link], message: str) -> bool:
 
 
 def asserted(where: str, link: Link, before: Sequence[Link], message: str) -> str:
-    """The filter without a "not" before a condition that nothing around its link refuses or leaves open."""
-    if link.kind == "bound" or is_refused(link, before, message) or is_open(link, before, message):
+    """The filter without a "not" before a condition that nothing around its link refuses or leaves open: what is
+    found in "not over 40" has its "not" already.
+    """
+    if is_refused(link, before, message) or is_open(link, before, message):
         return where
     denied = f"NOT ({link.said})"
+    if link.said.endswith(" = true"):
+        where = where.replace(link.said.replace(" = true", " = false"), link.said, 1)
     return where if link.said in where.replace(denied, "") else where.replace(denied, link.said, 1)
 
 
@@ -160,6 +166,25 @@ def added(where: str, link: Link, before: Sequence[Link], message: str) -> str:
 def is_exchanged(link: Link, before: Sequence[Link], message: str) -> bool:
     """Whether a value is named only to say what something else takes the place of."""
     return bool(_EXCHANGED.search(lead(link, before, message)))
+
+
+def either_way(where: str, link: Link, message: str, manifest: Manifest) -> str:
+    """The filter without a condition of which the message says "or not"."""
+    if not _OR_NOT.search(message[link.end :]):
+        return where
+    return without(where, lambda part, _: part in (link.said, f"NOT ({link.said})"), manifest)
+
+
+def either_of(where: str, words: Sequence[Sequence[Link]], message: str, manifest: Manifest) -> str:
+    """The filter with two conditions on a column by OR where the message has an "or" between them."""
+    parts = [part for part, _ in parts_of(where, manifest)]
+    for one, other in pairwise(words):
+        a, b = one[0], other[0]
+        alike = a.kind == b.kind and a.kind in ("value", "name") and column_of(a.said) == column_of(b.said)
+        if alike and a.said in parts and b.said in parts and _OR.fullmatch(message[a.end : b.start]):
+            rest = [part for part in parts if part not in (a.said, b.said)]
+            return joined(*rest, f"({a.said} OR {b.said})")
+    return where
 
 
 def both_of(where: str, words: Sequence[Sequence[Link]], message: str) -> str:

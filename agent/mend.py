@@ -9,13 +9,37 @@ import re
 from dataclasses import replace
 
 from agent.anew import is_anew, of_this_message, said_anew
-from agent.conditions import VALUE, column_of, conjuncts, filter_of, joined, parts_of, refused, with_filter, without
+from agent.conditions import (
+    BOUND,
+    VALUE,
+    column_of,
+    conjuncts,
+    filter_of,
+    joined,
+    parts_of,
+    refused,
+    with_filter,
+    without,
+)
 from agent.context import PlannerContext
 from agent.cues import phrases, plainly
 from agent.exchanged import consistent_bounds, exchanged, likeness_exchanged, themes_exchanged
-from agent.left_out import added, asserted, both_of, is_bounded, is_exchanged, is_refused, is_said, turned, words_of
+from agent.left_out import (
+    added,
+    asserted,
+    both_of,
+    either_of,
+    either_way,
+    is_bounded,
+    is_exchanged,
+    is_refused,
+    is_said,
+    turned,
+    words_of,
+)
+from agent.misplaced import on_their_columns
 from agent.plan import MOST_CALLS, Call, Plan
-from agent.sense import acting, sensible, with_theme
+from agent.sense import acting, ordered, sensible, with_theme
 from agent.taken_back import Rest, refused_person, taken_back
 from agent.tastes import search_for, tasted
 from tools.mentions import filler_words
@@ -23,6 +47,7 @@ from tools.schema import Manifest
 from tools.text import STOPWORDS, fold
 from tools.value_index import Link
 
+_SHOWN = re.compile(r"\b(?:th[eo]se|them|than|dies\w*|als|ces|ceux|celles|est[oa]s|quest\w+|quell\w+|que|che|dan|an)\b")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -33,19 +58,18 @@ def mended(plan: Plan, context: PlannerContext, manifest: Manifest) -> Plan:
     plan = acting(plan, context, back=rest is not None)
     if plan.act != "recommend":
         return plan
-    plan = sensible(plan, context)
+    plan = ordered(sensible(plan, context), context)
     if rest is not None:
         context = _after(rest, context)
         plan = _continuing(rest, plan, context, manifest)
     elif anew:
         plan = of_this_message(plan, context, manifest)
     held, before = filter_of(plan)
-    where = before
+    where = on_their_columns(_grounded(before, context, manifest), context, manifest)
     if not anew and context.last_plan is not None and context.last_plan.act == "recommend":
         where = _continued(where, context, manifest)
         plan = _searching_on(plan, context)
     where, asked, gone = _spoken(where, plan, context, manifest)
-    where = _grounded(where, context, manifest)
     if not anew:
         where = exchanged(where, context, asked, gone, manifest)
         calls = themes_exchanged(likeness_exchanged(plan.calls, context), context)
@@ -78,24 +102,35 @@ def _spoken(where: str, plan: Plan, context: PlannerContext, manifest: Manifest)
             continue
         refused_here = is_refused(link, previous, message)
         (refusals if refused_here else asked).extend(word)
+        now = without(where, lambda part, _: part in before and link.said not in part, manifest)  # noqa: B023
+        if len(word) == 1 and _is_compared(link, now, context):
+            where = added(where, link, previous, message)
         if len(word) > 1 or link.kind not in ("value", "name", "bound"):
             continue
         typed = message[link.start : link.end].lower()
         if any(typed in title.lower() and title.lower() in said for title in context.named):
             continue  # it is a part of a title that the plan is about
-        now = without(where, lambda part, _: part in before and link.said not in part, manifest)  # noqa: B023
         if is_said(link, message, said) if link.kind != "bound" else is_bounded(link, now):
             where = turned(where, link, previous, message)
             if f"NOT ({link.said})" not in before:
                 where = asserted(where, link, previous, message)
         else:
             where = added(where, link, previous, message)
+        where = either_way(where, link, message, manifest)
     # "Australian, not British": what is refused of the last plan just goes when another takes its place.
     columns = {column_of(link.said) for link in asked if link.said not in before}
     swapped = {link.said for link in refusals if link.said in before and column_of(link.said) in columns}
     if swapped:
         where = without(where, lambda part, _: part in swapped or refused(part) in swapped, manifest)
-    return refused_person(both_of(where, words, message), context, manifest), asked, gone | swapped
+    where = both_of(either_of(where, words, message, manifest), words, message)
+    return refused_person(where, context, manifest), asked, gone | swapped
+
+
+def _is_compared(link: Link, now: str, context: PlannerContext) -> bool:
+    """Whether a word such as "shorter" compares with what was shown, and the new part of the filter has it not."""
+    bound = BOUND.fullmatch(link.said) if link.kind == "word" else None
+    shown = {span.column for span in context.last_spans}
+    return bound is not None and bound["column"] in shown and bound["column"] not in now
 
 
 def _after(rest: Rest, context: PlannerContext) -> PlannerContext:
@@ -149,8 +184,8 @@ def _searches(plan: Plan) -> bool:
 def _grounded(where: str, context: PlannerContext, manifest: Manifest) -> str:
     """The filter without values and numbers that neither the message nor what came before has: they are made up."""
     heard = fold(" ".join([context.message, *(link.said for link in context.found)]))
-    spanned = " ".join(f"{end}" for span in context.last_spans for end in (span.low, span.high))
-    numbers = {float(number) for number in _NUMBER.findall(f"{heard} {spanned}")}
+    ends = [end for span in context.last_spans for end in (span.low, span.high)] if _SHOWN.search(heard) else []
+    numbers = {float(number) for number in [*_NUMBER.findall(heard), *ends]}
     before = conjuncts(context.last_plan, manifest)
 
     def made_up(part: str, _: tuple[str, ...]) -> bool:

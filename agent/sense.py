@@ -6,7 +6,7 @@ from agent.context import PlannerContext
 from agent.cues import phrases, plainly
 from agent.plan import MOST_CALLS, TITLES, Call, Plan
 from tools.mentions import common_words, filler_words
-from tools.quantities import WORDS
+from tools.quantities import SPELLED, WORDS
 from tools.text import STOPWORDS, fold
 
 ENGLISH = 0.4  # share of a message's words that are everyday ones from which it is in English
@@ -20,6 +20,8 @@ _LIKENESS = re.compile(
     r"|sequel)\b"
 )
 _WITH = r"\b(?:with|about|featuring|mit|avec|con|com|met)"
+_FOREMOST = re.compile(r"\b(?:most|best|top|least|first|\w{2,}est|the \w+er the)\b")
+_TOO = re.compile(r"2 (?:much|many|long|short|old|new|slow|sad|dark|scary|silly|heavy|hard|easy|(?:expen|pric)\w+)\b")
 _THANKS = re.compile(
     r"\b(?:thanks?|thank you|thx|cheers|merci|danke|gracias|grazie|obrigad[oa]|bedankt|dank je|tack|dziekuje|dzieki)\b"
 )
@@ -32,6 +34,7 @@ _THEME = re.compile(
     r"\b(?:about|dealing with|revolv\w+ around|on the (?:topic|subject|theme) of|über|sobre|acerca de|à propos d[eu]"
     r"|traitant de)"
     r" (?P<about>[^.,;!?]+)"
+    r"|\bwhere (?:you|we|players|everyone|someone|the hero) (?P<where>[^.,;!?]+)"
     r"|\b(?:with|has|have|want|involving) (?P<held>[^.,;!?]+?) in (?:it|them|the (?:plot|story|storyline))\b",
     re.IGNORECASE,
 )
@@ -94,12 +97,27 @@ def sensible(plan: Plan, context: PlannerContext) -> Plan:
     return plan.model_copy(update={"calls": tuple(calls), "count": count})
 
 
+def ordered(plan: Plan, context: PlannerContext) -> Plan:
+    """The plan without an order that nobody asks for, now or before; what words ask for one is known to linking."""
+    last = [call.arguments.get("order_by") for call in context.last_plan.calls] if context.last_plan else []
+    if any("ORDER BY" in link.said for link in context.found) or _FOREMOST.search(fold(context.message)):
+        return plan
+    calls = []
+    for call in plan.calls:
+        order = call.arguments.get("order_by")
+        if call.tool != "sql_filter" or not order or order in last:
+            calls.append(call)
+        elif call.arguments.get("where"):
+            calls.append(call.model_copy(update={"arguments": {"where": call.arguments["where"]}}))
+    return plan.model_copy(update={"calls": tuple(calls)})
+
+
 def with_theme(plan: Plan, context: PlannerContext) -> Plan:
     """The plan with a search for what the message says its items are about, where it searches for nothing."""
     if any(call.tool not in ("sql_filter", "facet_counts") for call in plan.calls):
         return plan
     for match in _THEME.finditer(context.message):
-        name = "about" if match["about"] else "held"
+        name = next(name for name, words in match.groupdict().items() if words)
         theme = _ENDS.sub("", match[name])
         start = match.start(name)
         end = start + len(theme)
@@ -139,7 +157,8 @@ def _is_counted(count: int, context: PlannerContext) -> bool:
     message = fold(context.message)
     spelled = "|".join([str(count), *(word for word, number in WORDS.items() if number == count)])
     places = [match.start() for match in re.finditer(rf"(?<![\w.,])(?:{spelled})(?![\w%]|[.,]\d)", message)]
+    places = [place for place in places if not _TOO.match(message, place)]
     if not places:
-        return not re.search(r"\d", message)  # "a couple", "zwei"
+        return not re.search(rf"\d|\b(?:{SPELLED})\b", message)  # "a couple"
     bounds = [link for link in context.found if link.kind == "bound"]
     return any(not any(link.start <= place < link.end for link in bounds) for place in places)

@@ -7,18 +7,15 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from tqdm import tqdm
 
-from agent.memory import Exchange, Profile, Session
-from agent.plan import Plan
-from agent.pool import Pool, excluded_rows, named_titles, run_calls
 from agent.settings import Settings
+from agent.written import Dialogue, problem
 from tools.build import build
 from tools.catalog import Catalog
 from tools.errors import UsherError
@@ -29,46 +26,6 @@ DATA = Path(__file__).parent / "data"
 REQUESTS = DATA / "planner_requests.jsonl"  # what is measured: nobody looks at it while mending the planner
 DEVELOPMENT = DATA / "planner_dev.jsonl"  # of the same making, to look at
 MOST_BROKEN = 0.01  # share of broken lines above which nothing is measured
-
-
-class Turn(BaseModel):
-    """A message, its right plan, and the ids of the items that were then shown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    text: str = Field(min_length=1)
-    plan: Plan
-    shown: list[str] = []
-
-
-class Dialogue(BaseModel):
-    """A conversation in one catalog, with the profile it starts from (item ids)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str
-    kind: str
-    catalog: str
-    liked: list[str] = []
-    disliked: list[str] = []
-    turns: Annotated[list[Turn], Field(min_length=1)]
-
-    def begin(self) -> Session:
-        return Session(profile=Profile(liked=list(self.liked), disliked=list(self.disliked)))
-
-
-def remember(catalog: Catalog, session: Session, turn: Turn) -> None:
-    """Keep the turn as the loop would, had it planned right."""
-    liked, disliked = (named_titles(catalog, turn.plan, name) for name in ("liked", "disliked"))
-    session.remember(Exchange(user=turn.text, reply="", plan=turn.plan, items=tuple(turn.shown)), liked, disliked)
-
-
-def run_plan(catalog: Catalog, plan: Plan, session: Session) -> list[tuple[str, str]]:
-    """The plan's calls, run as a turn runs them: each tool's name and why it refused, empty when it ran."""
-    everything = np.ones(len(catalog), dtype=np.bool_)
-    pool = Pool(everything, excluded_rows(catalog, session.profile, session.shown))
-    called = run_calls(catalog, plan, session.profile, pool)
-    return [(one.tool, one.error or "") for one in islice(called, len(plan.calls))]  # what follows is the profile's own
 
 
 @dataclass(frozen=True)
@@ -117,8 +74,8 @@ class HeldOut:
         """Without the dialogues that name an item which is not there, or whose right plan does not run."""
         dialogues, broken = {}, dict(self.broken)
         for number, dialogue in tqdm(self.dialogues.items(), desc="requests", leave=False):
-            if problem := _problem(dialogue, catalogs[dialogue.catalog]):
-                broken[number] = problem
+            if wrong := problem(dialogue, catalogs[dialogue.catalog]):
+                broken[number] = wrong
             else:
                 dialogues[number] = dialogue
         return HeldOut(self.file, self.sha256, self.lines, dialogues, broken)
@@ -128,8 +85,8 @@ class HeldOut:
 
         Raises UsherError when more than one line in a hundred is broken.
         """
-        for number, problem in sorted(self.broken.items()):
-            print(f"{self.file}: line {number}: {problem}; left out", file=sys.stderr)
+        for number, wrong in sorted(self.broken.items()):
+            print(f"{self.file}: line {number}: {wrong}; left out", file=sys.stderr)
         if len(self.broken) > MOST_BROKEN * self.lines:
             number = min(self.broken)
             raise UsherError(
@@ -143,19 +100,6 @@ class HeldOut:
 def spread(dialogues: Sequence[Dialogue], size: int) -> list[Dialogue]:
     """So many of them, at even distances, in their order."""
     return [dialogues[place] for place in np.linspace(0, len(dialogues) - 1, size).round().astype(int)]
-
-
-def _problem(dialogue: Dialogue, catalog: Catalog) -> str:
-    items = [*dialogue.liked, *dialogue.disliked, *(item for turn in dialogue.turns for item in turn.shown)]
-    if unknown := [item for item in items if catalog.row_of(item) is None]:
-        return f"{unknown[0]} is not in the catalog {dialogue.catalog}"
-    session = dialogue.begin()
-    for place, turn in enumerate(dialogue.turns, start=1):
-        refused = [f"{tool}: {error}" for tool, error in run_plan(catalog, turn.plan, session) if error]
-        if refused:
-            return f"turn {place}: {refused[0]}"
-        remember(catalog, session, turn)
-    return ""
 
 
 def catalog_folders(given: Mapping[str, Path], names: Iterable[str], settings: Settings) -> Iterator[tuple[str, Path]]:
@@ -211,7 +155,7 @@ def opened(folders: Mapping[str, Path], file: Path, limit: int | None, settings:
         about = {
             "file": file.name,
             "sha256": held_out.sha256,
-            "broken": {str(number): problem for number, problem in sorted(held_out.broken.items())},
+            "broken": {str(number): wrong for number, wrong in sorted(held_out.broken.items())},
             "dialogues": len(dialogues),
             "catalogs": {name: catalog.manifest.build_hash[:12] for name, catalog in catalogs.items()},
         }

@@ -17,7 +17,8 @@ from agent.messages import planner_messages
 from agent.plan import MAX_TOKENS, Plan
 from agent.planner import plan_turn
 from agent.settings import Settings
-from eval.held_out import Dialogue, Turn, command, opened, remember, run_plan
+from agent.written import Dialogue, Turn, remember, run_plan
+from eval.held_out import command, opened
 from eval.models import models
 from eval.planner_report import print_report, write_report
 from eval.plans import Case, differences, said, shares

@@ -14,7 +14,8 @@ from agent.memory import Session
 from agent.messages import chat_messages
 from agent.plan import Plan
 from agent.settings import Settings
-from eval.held_out import Dialogue, Turn, command, opened, remember
+from agent.written import Dialogue, Turn, remember
+from eval.held_out import command, opened
 from eval.models import models
 from eval.replies import Reply, measured
 from eval.writer_report import print_report, write_report

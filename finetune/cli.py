@@ -23,6 +23,10 @@ def data(
     redial: Annotated[
         Path | None, typer.Option(help="ReDial in the replay format: real messages for the planner.")
     ] = None,
+    written: Annotated[
+        Path | None,
+        typer.Option(help="Hand-written dialogues about the (first) catalog, for the planner."),
+    ] = None,
     apart: Annotated[
         Path | None, typer.Option(help="Held-out dialogues (JSON lines) whose messages are never trained on.")
     ] = None,
@@ -30,7 +34,7 @@ def data(
     """Make the training data of a role from the catalogs at hand."""
     from finetune.make import Sources, make_data
 
-    made = make_data(role, catalog or [Settings().catalog], count, Sources(seed, redial, apart), out)
+    made = make_data(role, catalog or [Settings().catalog], count, Sources(seed, redial, apart, written), out)
     print(f"{made} examples of the role {role} in {out}")
 
 

@@ -18,11 +18,14 @@ WORDY = 4  # words from which a held-out message is kept out of training; "more 
 
 @dataclass(frozen=True)
 class Sources:
-    """What examples are made from: a seed, and for the planner real messages and those it is never trained on."""
+    """What examples are made from: a seed, and for the planner real messages, hand-written dialogues about the first
+    catalog, and dialogues it is never trained on.
+    """
 
     seed: int
     redial: Path | None = None
     apart: Path | None = None
+    written: Path | None = None
 
 
 def make_data(role: Role, catalogs: Sequence[Path], count: int, sources: Sources, out: Path) -> int:
@@ -35,8 +38,11 @@ def make_data(role: Role, catalogs: Sequence[Path], count: int, sources: Sources
 def _examples(role: Role, catalogs: Sequence[Catalog], count: int, sources: Sources) -> Iterator[Example]:
     if role == "planner":
         from finetune.planner_data import planner_examples, real_examples
+        from finetune.written import written_examples
 
         real = [] if sources.redial is None else list(real_examples(catalogs[0], sources.redial, sources.seed))
+        if sources.written is not None:
+            real = [*written_examples(catalogs[0], sources.written, sources.seed), *real]
         yield from real[:count]
         apart = frozenset[str]() if sources.apart is None else read_apart(sources.apart)
         yield from planner_examples(catalogs, max(0, count - len(real)), sources.seed, apart)

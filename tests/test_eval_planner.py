@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from agent.plan import Plan
 from agent.settings import Settings
-from eval.held_out import Dialogue, HeldOut, catalog_folders, spread
+from agent.written import Dialogue
+from eval.held_out import HeldOut, catalog_folders, spread
 from eval.models import models
 from eval.planner import plan_all
 from eval.planner_report import cost, measure, print_report, write_report, wrong

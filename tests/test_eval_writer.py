@@ -12,7 +12,8 @@ from agent.evidence import Pick, gather
 from agent.facts import Checker, neutral_words
 from agent.settings import Settings
 from agent.write import plain_chat
-from eval.held_out import PROJECT, REQUESTS, Dialogue, command
+from agent.written import Dialogue
+from eval.held_out import PROJECT, REQUESTS, command
 from eval.replies import Reply, distinct, measured, repeats
 from eval.writer import reply_all, run_writer
 from eval.writer_report import measure, print_report, write_report
