@@ -103,12 +103,9 @@ class Checker:
 
     @cached_property
     def _vocabulary(self) -> set[str]:
-        return {
-            word
-            for column in self.manifest.enumerated()
-            for value in column.values or ()
-            for word in _held_stems(value)
-        }
+        """Stems of the values that are attributes; of "suitable for families" no "for"."""
+        values = [_held_stems(value) for column in self.manifest.enumerated() for value in column.values or ()]
+        return {word for words in values for word in (words - self.neutral or words)}
 
     @cached_property
     def _titles(self) -> list[tuple[re.Pattern[str], int]]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agent.evidence import gather
 from agent.facts import Checker, compose, fold, neutral_words, split
 from tools.catalog import Catalog
+from tools.schema import Column
 
 
 @pytest.fixture
@@ -151,3 +152,11 @@ def test_digits_that_are_no_numbers_are_refused_and_not_read(tiny_catalog: Catal
 @given(st.text(st.characters(max_codepoint=127)))
 def test_the_short_way_of_folding_gives_the_same(text: str) -> None:
     assert fold(text) == fold(f"{text}é")[:-1]
+
+
+def test_everyday_words_of_a_value_are_no_attribute(checker: Checker) -> None:
+    column = Column(name="content", type="text", is_list=True, values=("suitable for families", "sex and violence"))
+    manifest = checker.manifest.model_copy(update={"columns": (*checker.manifest.columns, column)})
+    strict = replace(checker, manifest=manifest)
+    assert strict.check("Comet Over Dover is for you and for them.") == []
+    assert strict.check("Comet Over Dover has violence for families.") == ["violence", "families"]
