@@ -18,7 +18,7 @@ class _Meant:
 
     column: str
     how: str  # any where empty
-    low: float
+    number: str
     old: str = ""
 
 
@@ -35,9 +35,9 @@ def on_their_columns(where: str, context: PlannerContext, manifest: Manifest) ->
             continue
         strays = [part for part in parts if part not in before and part not in said and _strayed(part, meant)]
         if len(strays) == 1 and (stray := BOUND.fullmatch(strays[0])):
-            condition = f"{meant.column} {meant.how or stray['how']} {meant.low:g}"
+            condition = f"{meant.column} {meant.how or stray['how']} {meant.number}"
         elif not strays and meant.old in parts:
-            condition = f"{meant.column} {meant.how} {meant.low:g}"
+            condition = f"{meant.column} {meant.how} {meant.number}"
         else:
             continue
         gone = {*strays, meant.old}
@@ -48,20 +48,20 @@ def on_their_columns(where: str, context: PlannerContext, manifest: Manifest) ->
 def _meant(said: str, before: Mapping[str, object], manifest: Manifest) -> _Meant | None:
     bound, bare, amount = BOUND.fullmatch(said), _BARE.fullmatch(said), _AMOUNT.fullmatch(said)
     if bound is not None and bound["how"] in ("<", "<=", ">", ">="):
-        return _Meant(bound["column"], bound["how"], float(bound["low"]))
+        return _Meant(bound["column"], bound["how"], bound["low"])
     if bare is not None:
         bounds = [(part, match) for part in before if (match := BOUND.fullmatch(part)) is not None]
         olds = [(part, match) for part, match in bounds if match["how"][0] == bare["how"][0]]
         if len(olds) == 1:
-            return _Meant(olds[0][1]["column"], bare["how"], float(bare["low"]), olds[0][0])
+            return _Meant(olds[0][1]["column"], bare["how"], bare["low"], olds[0][0])
     if amount is not None and any(column.name == amount["column"] for column in manifest.columns):
-        return _Meant(amount["column"], "", float(amount["low"]))
+        return _Meant(amount["column"], "", amount["low"])
     return None
 
 
 def _is(part: str, meant: _Meant) -> bool:
     match = BOUND.fullmatch(part)
-    if match is None or match["column"] != meant.column or float(match["low"]) != meant.low:
+    if match is None or match["column"] != meant.column or float(match["low"]) != float(meant.number):
         return False
     return not meant.how or match["how"][0] == meant.how[0]
 
@@ -69,7 +69,7 @@ def _is(part: str, meant: _Meant) -> bool:
 def _strayed(part: str, meant: _Meant) -> bool:
     """Whether a condition has a bound's number and sign on another column, or its number the other way round."""
     match = BOUND.fullmatch(part)
-    if match is None or match["how"] == "BETWEEN" or float(match["low"]) != meant.low:
+    if match is None or match["how"] == "BETWEEN" or float(match["low"]) != float(meant.number):
         return False
     how = meant.how or match["how"]
     return match["how"] == how if match["column"] != meant.column else match["how"][0] + how[0] in ("<>", "><")

@@ -411,3 +411,5 @@ def test_a_bound_without_a_column_is_on_what_was_bounded_before(index: ValueInde
     for plan in (last, "recommend | sql_filter 'Horror' IN genres AND runtime <= 90 AND year <= 100"):
         said = mend(index, "i could stretch to 100 max", plan, last=last)
         assert said == "recommend | sql_filter 'Horror' IN genres AND runtime <= 100"
+    said = mend(index, "i could stretch to 2000000 max", last, last=last)
+    assert said == "recommend | sql_filter 'Horror' IN genres AND runtime <= 2000000"
