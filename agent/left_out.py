@@ -6,7 +6,7 @@ either will do.
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
 from agent.conditions import VALUE, column_of, joined, parts_of, without
 from agent.context import PlannerContext
@@ -178,8 +178,7 @@ def either_way(where: str, link: Link, message: str, manifest: Manifest) -> str:
 def either_of(where: str, words: Sequence[Sequence[Link]], message: str, manifest: Manifest) -> str:
     """The filter with two conditions on a column by OR where the message has an "or" between them."""
     parts = [part for part, _ in parts_of(where, manifest)]
-    for one, other in pairwise(words):
-        a, b = one[0], other[0]
+    for a, b in (pair for one, other in pairwise(words) for pair in product(one, other)):
         alike = a.kind == b.kind and a.kind in ("value", "name") and column_of(a.said) == column_of(b.said)
         if alike and a.said in parts and b.said in parts and _OR.fullmatch(message[a.end : b.start]):
             rest = [part for part in parts if part not in (a.said, b.said)]
