@@ -67,7 +67,7 @@ def replay(
     out: Annotated[Path, typer.Option(help="Folder of the run; a killed run goes on there.")] = Path("runs/replay"),
     rows: Annotated[
         list[str] | None,
-        typer.Option(help="tools, learned or agent; may be given several times; all of them when not given."),
+        typer.Option(help="tools, learned, agent or parts; may be given several times; all of them when not given."),
     ] = None,
     train: Annotated[Path | None, typer.Option(help="Other recorded dialogues to count popularity in.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Dialogues at most, from all over the file.")] = None,

@@ -20,7 +20,7 @@ from agent.signals import Listening
 from eval.cluster import on_cluster
 from eval.learned import NO_CF, NO_DIALOGUES, NO_SEARCH, WHOLE, learned_rows, weights_by_fold
 from eval.metrics import places
-from eval.replay_agent import Fused, agent_rankings, plan_dialogue
+from eval.replay_agent import Fused, agent_rankings, part_rankings, plan_dialogue
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import print_results, results
 from eval.replay_rows import Ranked, Ranker, popularity_row, tool_rows
@@ -28,8 +28,9 @@ from eval.report import write_report
 from eval.runs import Record, Run, file_hash
 from tools.catalog import Catalog
 
-Group = Literal["tools", "learned", "agent"]
-GROUPS: tuple[Group, ...] = ("tools", "learned", "agent")
+Group = Literal["tools", "learned", "agent", "parts"]
+GROUPS: tuple[Group, ...] = ("tools", "learned", "agent", "parts")
+AGENT = frozenset({"agent", "parts"})  # groups that the agent plans for
 TOP = 10  # items of a ranking that a record keeps
 
 
@@ -77,7 +78,7 @@ class Replaying:
         self.catalog = Catalog.open(settings.catalog)
         self.replay = read_replay(self.asked.data, frozenset(map(str, self.catalog.ids)), self.asked.bad_lines)
         self.dialogues = _limited(self.replay.dialogues(), self.asked.limit)
-        self.agent = Agent.open(settings) if "agent" in self.asked.groups else None
+        self.agent = Agent.open(settings) if AGENT & set(self.asked.groups) else None
 
     def plan(self, name: str) -> Record:
         assert self.agent is not None
@@ -89,7 +90,11 @@ class Replaying:
         agent = self.agent
         if agent is not None:
             own, others = self.rankings[fold_of(one.name)]
-            ranked |= agent_rankings(replace(agent, ranking=own), turns, one.plans, others)
+            agent = replace(agent, ranking=own)
+            if "agent" in self.asked.groups:
+                ranked |= agent_rankings(agent, turns, one.plans)
+            if "parts" in self.asked.groups:
+                ranked |= part_rankings(agent, turns, one.plans, others)
         return judged_dialogue(self.catalog, self.replay, ranked, turns)
 
     def prepare(self) -> None:

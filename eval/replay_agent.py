@@ -33,6 +33,8 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
 }
 QUERY = 300  # characters that a search takes
 
+Rankings = dict[str, dict[str, Ranked]]  # row -> id of a turn
+
 
 @dataclass(frozen=True)
 class Fused:
@@ -96,24 +98,61 @@ def plan_dialogue(agent: Agent, turns: Sequence[Turn]) -> list[str]:
     return plans
 
 
-def agent_rankings(
-    agent: Agent, turns: Sequence[Turn], plans: Sequence[str], others: Mapping[str, Ranks]
-) -> dict[str, dict[str, Ranked]]:
-    """The rankings of every row by the ids of one dialogue's turns, which come shortest first, by its plans. `others`
-    rank for the rows of these names.
+def agent_rankings(agent: Agent, turns: Sequence[Turn], plans: Sequence[str]) -> Rankings:
+    """The agent's own ranking of every turn of one dialogue, turns shortest first, by its plans; where it has a ranker,
+    without it, too.
     """
+    found: Rankings = {}
+    for at in _along(agent.catalog, turns, plans):
+        found.setdefault("agent", {})[at.turn.id] = _ranking(agent, at.session, at.text, at.plan)
+        if agent.engine.plays("ranker"):
+            unranked = replace(agent, engine=_Unranked(agent.engine))
+            ranked = _ranking(unranked, at.session, at.text, at.plan)
+            found.setdefault("agent without ranker", {})[at.turn.id] = ranked
+    return found
+
+
+def part_rankings(agent: Agent, turns: Sequence[Turn], plans: Sequence[str], others: Mapping[str, Ranks]) -> Rankings:
+    """As `agent_rankings`, without each other part. `others` rank for the rows of these names. The plan is the same in
+    all but the row without planner.
+    """
+    found: Rankings = {}
+    for at in _along(agent.catalog, turns, plans):
+        session, rows = at.session, dict[str, Ranked]()
+        for name, tools in WITHOUT.items():
+            calls = tuple(call for call in at.plan.calls if call.tool not in tools)
+            less = Session(session.exchanges, Profile() if "cf_recommend" in tools else session.profile)
+            by = replace(agent, ranking=others.get(name, agent.ranking))
+            rows[name] = _ranking(by, less, at.text, at.plan.model_copy(update={"calls": calls}))
+        for name in others.keys() - WITHOUT.keys():
+            rows[name] = _ranking(replace(agent, ranking=others[name]), session, at.text, at.plan)
+        plan = fixed_plan(agent.catalog, at.turn)
+        rows["agent without planner"] = _ranking(agent, Session(session.exchanges), at.text, plan)
+        for name, ranked in rows.items():
+            found.setdefault(name, {})[at.turn.id] = ranked
+    return found
+
+
+@dataclass(frozen=True)
+class _At:
+    """A recorded turn, as the agent comes to it."""
+
+    turn: Turn
+    session: Session
+    text: str
+    plan: Plan
+
+
+def _along(catalog: Catalog, turns: Sequence[Turn], plans: Sequence[str]) -> Iterator[_At]:
+    """The turns of one dialogue, each with a session that has heard what was said before."""
     recorded: dict[int, list[Turn]] = {}
     for turn in turns:
         recorded.setdefault(len(exchanges(turn.messages)), []).append(turn)
-    found: dict[str, dict[str, Ranked]] = {}
     session = Session()
     for number, (text, reply) in enumerate(exchanges(turns[-1].messages), start=1):
         plan = Plan.parse(plans[number - 1])
-        for turn in recorded.get(number, []):
-            for name, ranked in _rows(agent, session, text, plan, turn, others).items():
-                found.setdefault(name, {})[turn.id] = ranked
-        _hear(agent.catalog, session, text, reply, plan)
-    return found
+        yield from (_At(turn, session, text, plan) for turn in recorded.get(number, []))
+        _hear(catalog, session, text, reply, plan)
 
 
 def _hear(catalog: Catalog, session: Session, text: str, reply: str, plan: Plan) -> None:
@@ -123,38 +162,18 @@ def _hear(catalog: Catalog, session: Session, text: str, reply: str, plan: Plan)
     session.remember(Exchange(user=text, reply=reply, plan=plan, items=tuple(named)), liked, disliked)
 
 
-def _rows(
-    agent: Agent, session: Session, text: str, plan: Plan, turn: Turn, others: Mapping[str, Ranks]
-) -> dict[str, Ranked]:
-    """One turn's ranking by each row. The plan is the same in all but the row without planner."""
-    catalog, rows = agent.catalog, dict[str, Ranked]()
-
-    def again(
-        name: str, session: Session, plan: Plan, by: Ranks = agent.ranking, engine: Engine = agent.engine
-    ) -> None:
-        noted = _Noted(by)
-        pool = Pool(np.ones(len(catalog), dtype=np.bool_), excluded_rows(catalog, session.profile, session.shown))
-        picks = np.empty(0, dtype=np.int64)
-        if plan.act == "recommend":
-            for _ in run_calls(catalog, plan, session.profile, pool):
-                pass
-            picks, _ = best_rows(replace(agent, ranking=noted, engine=engine), session, text, plan, pool, [])
-        else:
-            noted.rank(overheard(catalog, session, text), pool)
-        rows[name] = _ranked(noted.ranked, pool, picks)
-
-    again("agent", session, plan)
-    if agent.engine.plays("ranker"):
-        again("agent without ranker", session, plan, engine=_Unranked(agent.engine))
-    for name, tools in WITHOUT.items():
-        calls = tuple(call for call in plan.calls if call.tool not in tools)
-        profile = Profile() if "cf_recommend" in tools else session.profile
-        by = others.get(name, agent.ranking)
-        again(name, Session(session.exchanges, profile), plan.model_copy(update={"calls": calls}), by=by)
-    for name in others.keys() - WITHOUT.keys():
-        again(name, session, plan, by=others[name])
-    again("agent without planner", Session(session.exchanges), fixed_plan(catalog, turn))
-    return rows
+def _ranking(agent: Agent, session: Session, text: str, plan: Plan) -> Ranked:
+    """What the agent shows by this plan, and then the rest of its ranking."""
+    catalog, noted = agent.catalog, _Noted(agent.ranking)
+    pool = Pool(np.ones(len(catalog), dtype=np.bool_), excluded_rows(catalog, session.profile, session.shown))
+    picks = np.empty(0, dtype=np.int64)
+    if plan.act == "recommend":
+        for _ in run_calls(catalog, plan, session.profile, pool):
+            pass
+        picks, _ = best_rows(replace(agent, ranking=noted), session, text, plan, pool, [])
+    else:
+        noted.rank(overheard(catalog, session, text), pool)
+    return _ranked(noted.ranked, pool, picks)
 
 
 def fixed_plan(catalog: Catalog, turn: Turn) -> Plan:

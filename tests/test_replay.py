@@ -13,7 +13,7 @@ from agent.recorded import Turn
 from agent.settings import Settings
 from eval.metrics import FIGURES
 from eval.replay import Asked, judged_dialogue, run_replay
-from eval.replay_agent import Fused, agent_rankings, fixed_plan, plan_dialogue
+from eval.replay_agent import Fused, agent_rankings, fixed_plan, part_rankings, plan_dialogue
 from eval.replay_data import Replay, read_replay
 from eval.replay_report import results
 from eval.replay_rows import Ranked, Ranker, with_tail
@@ -115,7 +115,10 @@ def test_the_agent_shows_what_it_plans_and_loses_what_is_taken_from_it(tiny_cata
     engine = ScriptedEngine(plans)
     agent = Agent.of(tiny_catalog, engine, Settings(catalog=tiny_catalog.folder, shown=20))
     turns = list(found.turns)
-    by_row = agent_rankings(agent, turns, plan_dialogue(agent, turns), {"rrf": Fused(tiny_catalog)})
+    kept = plan_dialogue(agent, turns)
+    by_row = agent_rankings(agent, turns, kept)
+    assert by_row.keys() == {"agent"}  # nobody ranks here
+    by_row |= part_rankings(agent, turns, kept, {"rrf": Fused(tiny_catalog)})
     assert len(engine.requests) == 2  # planned once for all rows
     (first, second) = (by_row["agent"][turn.id] for turn in found.turns)
     westerns = {tiny_catalog.row_of(item_id) for item_id in tiny_catalog.ids} & set(
