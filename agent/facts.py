@@ -31,6 +31,7 @@ CODE = re.compile(r"[<>{}|\\=@^~`]|://|\]\(|\bwww\.", re.IGNORECASE)  # no sente
 NAME = 4  # words of a value that may be a name or a keyword; a longer one is free text
 HELD = 4096  # texts of the catalog whose stems are kept
 QUOTE = "theme: "  # begins the reason that quotes an item's text (tools/dense_search.py)
+INITIALS = re.compile(r"(?:[A-Z][\w'’-]+ [A-Z]|\b[A-Z]\.[A-Z])\.$")  # the first of "George S. Patton", "E.T."
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+")
 
 
@@ -140,11 +141,11 @@ class Checker:
     def unsupported(self, sentence: str, before: tuple[int, ...] = ()) -> list[str]:
         """The words of a sentence that nothing supports, as they stand in it.
 
-        `before` are the picks the last sentence was about: "It is ..." is about them too.
+        `before` are the picks the last sentence was about: "It is ..." and "In it, ..." are about them too.
         """
         text, named = self._without_titles(sentence)
         words = list(WORD.finditer(text))
-        if not named and words and fold(words[0].group()) in PRONOUNS:
+        if not named and any(fold(word.group()) in PRONOUNS for word in words[:2]):
             named = before
         scope = [self._facts[index] | self._texts[index] for index in named] or self._facts
         held = set.intersection(*scope) if scope else set()
@@ -243,18 +244,22 @@ def _decade(word: str, evidence: Iterable[str]) -> bool:
 
 
 def split(text: str, picks: Sequence[Pick] = ()) -> list[str]:
-    """Sentences; a mark inside a pick's title ("Dr. Strangelove") ends none."""
+    """Sentences; a mark of a pick's title ("Dr. Strangelove"), or of initials ("George S. Patton"), ends none."""
     sentences, start = [], 0
     for match in SENTENCE_END.finditer(text):
-        if not _inside_title(text[: match.start()], picks):
+        if not _goes_on(text[: match.start()], text[match.end() :], picks):
             sentences.append(text[start : match.end()])
             start = match.end()
     return [sentence for sentence in [*sentences, text[start:]] if sentence.strip()]
 
 
-def _inside_title(before: str, picks: Sequence[Pick]) -> bool:
-    """Whether a text ends in the first words of a title that goes on after a sentence mark."""
+def _goes_on(before: str, after: str, picks: Sequence[Pick]) -> bool:
+    """Whether a sentence goes on after a mark: in lower case, after initials, in a title that the mark is part of."""
+    if after[:1].islower() or INITIALS.search(before):
+        return True
     for pick in picks:
+        if after[:1] == "(" and fold(before).endswith(fold(pick.item.title)):  # its year
+            return True
         for match in SENTENCE_END.finditer(pick.item.title):
             if fold(before).endswith(fold(pick.item.title[: match.start()])):
                 return True

@@ -56,11 +56,11 @@ def plan_grammar(manifest: Manifest) -> str:
         'term ::= condition | "NOT (" condition ")" | "(" condition (" OR " condition){1,3} ")"',
         f"condition ::= {' | '.join(['titled', *(_rule(column) for column in usable)])}",
         'titled ::= "title ILIKE \'%" words "%\'"',
-        f"facet ::= {_any(facets or ['title'])}",
-        f'order ::= "ORDER BY " ({_any(orders or ["title"])}) (" DESC" | " ASC")',
+        f"facet ::= {any_of(facets or ['title'])}",
+        f'order ::= "ORDER BY " ({any_of(orders or ["title"])}) (" DESC" | " ASC")',
         *(f"{_rule(column)} ::= {_condition(column)}" for column in usable),
         *(
-            f"{_rule(column)}-value ::= {_any(_in_sql(column.values))}"
+            f"{_rule(column)}-value ::= {any_of(_in_sql(column.values))}"
             for column in usable
             if column.values is not None
         ),
@@ -103,7 +103,7 @@ def _in_sql(values: Iterable[str]) -> list[str]:
     return ["'" + value.replace("'", "''") + "'" for value in values]
 
 
-def _any(options: Iterable[str]) -> str:
+def any_of(options: Iterable[str]) -> str:
     """Alternatives, written as grammar literals."""
     return " | ".join(_literal(option) for option in options)
 

@@ -1,6 +1,6 @@
 """The language model behind one small interface, whatever runs it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -37,6 +37,7 @@ class Request:
     """One call of the model: which role's adapter, the messages, and how to decode.
 
     `grammar` is EBNF (xgrammar's dialect, start symbol `root`) that the text must obey. Temperature 0 is greedy.
+    `begun` is text that the reply has already: the model writes on from there.
     """
 
     role: Role
@@ -45,12 +46,13 @@ class Request:
     grammar: str | None = None
     temperature: float = 0.0
     seed: int = 0
+    begun: str = ""
 
 
 class Engine(Protocol):
     """`stream` yields pieces of text and stops the model when it is closed early.
 
-    `choose` gives the log-probability of each choice being the reply's first token (-inf when it is not among the
+    `choose` gives the log-probability of the first token that each choice begins with (-inf when it is not among the
     likeliest). `trained` says whether a role has an adapter. `plays` says whether the model may rank and write: a small
     base model without an adapter writes nonsense and only plans, by examples; a model that someone chose may.
     """
@@ -71,6 +73,18 @@ class Engine(Protocol):
 def complete(engine: Engine, request: Request) -> str:
     """The whole reply of one request."""
     return "".join(engine.stream(request))
+
+
+def by_first_token(found: Mapping[str, float], choices: Sequence[str]) -> list[float]:
+    """Each choice's log-probability, where `found` has the likeliest tokens: that of the longest it begins with."""
+    held: dict[str, float] = {}
+    for token, score in found.items():
+        if token.strip():
+            held[token.strip()] = max(score, held.get(token.strip(), float("-inf")))
+    begins = [
+        max((token for token in held if choice.strip().startswith(token)), key=len, default="") for choice in choices
+    ]
+    return [held.get(token, float("-inf")) for token in begins]
 
 
 def open_engine(settings: Settings) -> Engine:

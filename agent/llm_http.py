@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from agent.llm import EngineError, EngineUnavailableError, Request, Role
+from agent.llm import EngineError, EngineUnavailableError, Request, Role, by_first_token
 from agent.settings import Settings
 
 LIKELIEST = 20  # the most first tokens the OpenAI API returns
@@ -80,8 +80,8 @@ class HTTPEngine:
         with self._reading():
             logprobs = (answer["choices"][0].get("logprobs") or {}).get("content")
             first = logprobs[0]["top_logprobs"] if logprobs else []
-            found = {entry["token"].strip(): float(entry["logprob"]) for entry in first}
-        return [found.get(choice, float("-inf")) for choice in choices]
+            found = {entry["token"]: float(entry["logprob"]) for entry in first}
+        return by_first_token(found, choices)
 
     def trained(self, role: Role) -> bool:
         return role in self._models
@@ -101,6 +101,9 @@ class HTTPEngine:
             "temperature": request.temperature,
             "seed": request.seed,
         }
+        if request.begun:  # as vLLM's chat completions take it
+            body["messages"].append({"role": "assistant", "content": request.begun})
+            body |= {"continue_final_message": True, "add_generation_prompt": False}
         if request.grammar is not None and self._models.get(model) == "vllm":
             body["structured_outputs"] = {"grammar": request.grammar}
         return body

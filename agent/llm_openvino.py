@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.llm import EngineError, Request, Role
+from agent.llm import EngineError, Request, Role, by_first_token
 from agent.models import adapters, cache_folder, model_path
 from agent.settings import Settings
 
@@ -72,8 +72,7 @@ class OpenVINOEngine:
         pipeline = self._pipeline(request.role)
         with self._lock:
             result = pipeline.generate([_text(pipeline, request)], config)
-        found = {text.strip(): float(score) for text, score in zip(result.texts, result.scores, strict=True)}
-        return [found.get(choice, float("-inf")) for choice in choices]
+        return by_first_token(dict(zip(result.texts, map(float, result.scores), strict=True)), choices)
 
     def tokens(self, request: Request) -> list[int]:
         """The prompt as the model reads it."""
@@ -128,9 +127,9 @@ class OpenVINOEngine:
 
 
 def _text(pipeline: Any, request: Request) -> str:
-    """The messages in the model's own chat template."""
+    """The messages in the model's own chat template, and what the reply has already."""
     messages = [{"role": message.role, "content": message.content} for message in request.messages]
-    return str(pipeline.get_tokenizer().apply_chat_template(messages, add_generation_prompt=True))
+    return str(pipeline.get_tokenizer().apply_chat_template(messages, add_generation_prompt=True)) + request.begun
 
 
 def _load(model: Path, settings: Settings) -> Any:

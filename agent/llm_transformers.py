@@ -116,9 +116,8 @@ class TransformersEngine:
     def _encode(self, request: Request) -> Any:
         tokenizer, model = self._loaded
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
-        return tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
-        ).to(model.device)
+        text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False) + request.begun
+        return tokenizer(text, add_special_tokens=False, return_tensors="pt").to(model.device)
 
     def _use(self, role: Role) -> None:
         _, model = self._loaded

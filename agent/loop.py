@@ -1,5 +1,6 @@
 """The turn, from top to bottom: plan, run, relax, rank, write, check, remember."""
 
+import random
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from agent.compose import SPOKEN, Composer, Parts, Phrases
 from agent.context import planner_context
 from agent.events import Called, Done, Event, Planned, Shown, Text
 from agent.evidence import Pick, gather
@@ -16,14 +18,14 @@ from agent.grammar import plan_grammar
 from agent.learned import Ranking, Ranks, overheard
 from agent.llm import Engine, Message, complete, open_engine
 from agent.memory import Exchange, Session
-from agent.messages import chat_messages, writer_messages
+from agent.messages import answer_messages, chat_messages, writer_messages
 from agent.plan import Plan
 from agent.planner import plan_turn
 from agent.pool import Pool, excluded_rows, named_titles, run_calls
 from agent.rank import combine, diversify, letter_scores
 from agent.settings import Settings
 from agent.warm import warm_requests
-from agent.write import given_up, plain_chat, plain_question, plain_reply, write
+from agent.write import given_up, plain_chat, plain_question, plain_reply, tell, write
 from tools.catalog import Catalog
 from tools.errors import ToolError
 from tools.scorer import Rows, Scores
@@ -42,13 +44,15 @@ class Agent:
     grammar: str
     examples: tuple[Message, ...]
     neutral: frozenset[str]
+    phrases: Phrases
 
     @classmethod
     def of(cls, catalog: Catalog, engine: Engine, settings: Settings) -> Self:
         """An untrained planner gets example plans; a trained one reads the card alone."""
-        examples = () if engine.trained("planner") else example_messages(catalog.manifest)
-        grammar = plan_grammar(catalog.manifest)
-        return cls(catalog, Ranking.of(catalog), engine, settings, grammar, examples, neutral_words())
+        manifest, neutral = catalog.manifest, neutral_words()
+        examples = () if engine.trained("planner") else example_messages(manifest)
+        phrases = Phrases.read(manifest, neutral)
+        return cls(catalog, Ranking.of(catalog), engine, settings, plan_grammar(manifest), examples, neutral, phrases)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -184,17 +188,34 @@ def _reply(
     if plan.act == "recommend" and not picks:
         yield plain_reply(noun, picks, pool.relaxed)
         return
+    spoken = picks[:SPOKEN] if plan.act == "recommend" else picks
     if picks:
         if pool.relaxed:
             yield given_up(pool.relaxed)
-        messages, plain = writer_messages(noun, text, picks, pool.relaxed), plain_reply(noun, picks, ())
+        messages, plain = writer_messages(noun, text, spoken, pool.relaxed), plain_reply(noun, picks, ())
     else:
         messages, plain = chat_messages(noun, text), plain_chat(noun)
-    if agent.engine.plays("writer"):
+    if agent.engine.trained("writer"):
+        messages = answer_messages(noun, text, picks) if plan.act == "answer" and picks else messages
+        parts = _parts(agent, text, plan, pool, spoken)
+        yield from tell(agent.engine, messages, parts, checker, plain, notes)
+    elif agent.engine.plays("writer"):
         yield from write(agent.engine, messages, checker, plain, notes)
     else:
         notes.append("writer: plain reply")
         yield plain
+
+
+def _parts(agent: Agent, text: str, plan: Plan, pool: Pool, picks: tuple[Pick, ...]) -> Parts:
+    """What the trained writer may say. The same message about the same items is answered in the same words."""
+    chance = random.Random(f"{text} {[pick.item.item_id for pick in picks]}")
+    composer = Composer.of(agent.phrases, agent.catalog.manifest, chance)
+    if not picks:
+        return composer.chatted()
+    if plan.act == "answer":
+        return composer.answered(picks)
+    liked = [agent.catalog.title(item) or "" for item in named_titles(agent.catalog, plan, "liked")]
+    return composer.recommended(picks, liked, bool(pool.relaxed))
 
 
 def _vocabulary(agent: Agent) -> list[str]:

@@ -15,13 +15,13 @@ from tools.quantities import plain
 from tools.schema import Column, Manifest
 
 # Of what is rendered here; raised when what a role reads changes, since adapters are trained on it.
-FORMATS: dict[Role, int] = {"planner": 3, "ranker": 3, "writer": 2, "user": 2}
+FORMATS: dict[Role, int] = {"planner": 3, "ranker": 3, "writer": 3, "user": 2}
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 CARD_VALUES = 36  # a column with more values than these shows its most frequent; the grammar has them all
 CARD_FREQUENT = 12
 MESSAGE = 400  # characters of one message that are read
 CUT = " .. "  # stands for what was left out of a longer one
-WRITTEN = 5  # picks the writer speaks of
+HEARD = 5  # picks of the last turn that the simulated user reads
 USER_WORDS = 11  # facts of one item that the simulated user reads
 LEAVE = "[leave]"  # ends the message of a simulated user who gives up
 UserKind = Literal["knows", "vague", "changes mind", "contrary", "terse"]
@@ -123,16 +123,23 @@ def ranker_messages(noun: str, wish: str, candidates: Sequence[str], liked: Sequ
 
 
 def writer_messages(noun: str, wish: str, picks: Sequence[Pick], relaxed: Sequence[str]) -> tuple[Message, ...]:
-    """The picks with their evidence, and what was given up to find them.
-
-    The writer speaks of the first WRITTEN: of more the screen shows the rest.
-    """
+    """The picks that the writer speaks of with their evidence, and what was given up to find them."""
     system = Template(template("writer")).substitute(noun=noun)
-    shared, told = spoken.tell(picks[:WRITTEN])
+    shared, told = spoken.tell(picks)
     lines = [f"Wish: {clean(wish, 200)}"]
     lines += [f"Given up: {condition}" for condition in relaxed]
     lines += [f"All: {clean('; '.join(shared))}"] if shared else []
     lines += [f"{number}. {clean(pick.line())}" for number, pick in enumerate(told, start=1)]
+    return Message("system", system), Message("user", "\n".join(lines))
+
+
+def answer_messages(noun: str, question: str, picks: Sequence[Pick]) -> tuple[Message, ...]:
+    """A question about picks, for a writer that chooses among answers: what may be asked of which, and no values."""
+    system = Template(template("writer")).substitute(noun=noun)
+    columns = dict.fromkeys(fact.partition(": ")[0] for pick in picks for fact in spoken.tell_all(pick).facts)
+    lines = [f"Question: {clean(question, 200)}"]
+    lines += [f"{number}. {clean(pick.name, 80)}" for number, pick in enumerate(picks, start=1)]
+    lines.append(f"Known: {clean(', '.join(columns))}")
     return Message("system", system), Message("user", "\n".join(lines))
 
 
@@ -167,7 +174,7 @@ def user_messages(
             lines += [f"Shown: {shown}"] if shown else [f"Answer: {clean(heard.reply, 120)}"]
         else:
             lines += [] if heard.picks else [f"Answer: {clean(heard.reply, 160)}"]
-            lines += [f"- {clean(_item(pick), 160)}" for pick in heard.picks[:WRITTEN]]
+            lines += [f"- {clean(_item(pick), 160)}" for pick in heard.picks[:HEARD]]
     lines.append(f"Turn {len(dialogue) + 1}")
     return Message("system", system), Message("user", "\n".join(lines))
 

@@ -9,7 +9,8 @@ from agent.evidence import Pick
 MOST_ALL = 150  # words told of all picks together, and at most of one
 MOST_ONE = 55
 TEXT = 0.65  # share of an item's words that its text may take
-MANY = 35  # words from which up to four elements of a list are told, else two
+ELEMENTS = 4  # of a list at most
+MANY = 35  # words from which up to ELEMENTS elements of a list are told, else two
 UNSAID = ("words", "title")  # evidence that repeats the wish: stems that were hit, the title that was looked up
 
 
@@ -43,6 +44,11 @@ def tell(picks: Sequence[Pick]) -> tuple[tuple[str, ...], list[Told]]:
     return shared, told
 
 
+def tell_all(pick: Pick) -> Told:
+    """One pick with everything there is to say of it."""
+    return Told(pick, pick.description, tuple(fact for _, fact in _values(pick, ELEMENTS, numbers=True)))
+
+
 def common_facts(picks: Sequence[Pick]) -> tuple[str, ...]:
     """Evidence that holds for each of several picks; none for a single one."""
     if len(picks) < 2:
@@ -68,7 +74,7 @@ def short_facts(pick: Pick, words: int, said: Sequence[str] = ()) -> tuple[str, 
     """
     told = {fact.partition(": ")[0]: "" for fact in said}
     used = 0
-    elements = 4 if words >= MANY else 2
+    elements = ELEMENTS if words >= MANY else 2
     for name, fact in [*_evidence(pick), *_values(pick, elements, numbers=not pick.why)]:
         size = len(fact.split())
         if name not in told and (not used or used + size <= words):

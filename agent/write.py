@@ -1,9 +1,14 @@
-"""The reply: the writer role's sentences, each checked before anyone sees it, with a plain reply to fall back on."""
+"""The reply, each sentence checked before anyone sees it, with a plain reply to fall back on.
+
+A trained writer chooses among sentences composed from the evidence; a model of its own words writes freely.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from agent.choose import choose
+from agent.compose import Parts
 from agent.evidence import Pick
 from agent.facts import Checker, split
 from agent.llm import Engine, Message, Request
@@ -50,6 +55,46 @@ def write(
             break
     notes.append("writer: plain reply")
     yield ("\n\n" if sent else "") + plain
+
+
+def tell(
+    engine: Engine, messages: tuple[Message, ...], parts: Parts, checker: Checker, plain: str, notes: list[str]
+) -> Iterator[str]:
+    """Sentences of the reply that the writer chooses from what `parts` offers; `notes` gets how it came about.
+
+    What the check refuses is no longer offered. Where nothing is left to say of any pick the plain reply is said.
+    """
+    text, before, spoken, refused = "", tuple[int, ...](), not checker.picks, 0
+    offers = list(next(parts, ()))
+    while offers:
+        offer = choose(engine, messages, text, offers)
+        bad, named = _unsupported(checker, offer.text, before)
+        if bad:
+            notes.append(f"writer: refused: {offer.text}")
+            refused += 1
+            offers.remove(offer)
+            continue
+        piece, before, spoken = (" " if text else "") + offer.text, named, spoken or bool(offer.size)
+        text += piece
+        yield piece
+        try:
+            offers = list(parts.send(offer))
+        except StopIteration:
+            break
+    if text and spoken:
+        notes.append("writer: rewritten" if refused else "writer")
+    else:
+        notes.append("writer: plain reply")
+        yield ("\n\n" if text else "") + plain
+
+
+def _unsupported(checker: Checker, text: str, before: tuple[int, ...]) -> tuple[list[str], tuple[int, ...]]:
+    """What nothing supports in one or more sentences, and the picks that the last of them is about."""
+    bad: list[str] = []
+    for sentence in split(text, checker.picks):
+        bad += checker.unsupported(sentence, before)
+        before = checker.named(sentence) or before
+    return bad, before
 
 
 def _sentences(pieces: Iterator[str], picks: Sequence[Pick]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from tools.catalog import Catalog
 from tools.errors import UsherError
 
 ACTS = ("recommend", "answer", "chat")  # a question back is the planner's
+REFUSED = "writer: refused: "  # begins the note of a sentence that the check refused (agent/write.py)
 CAME = {"writer": "as written", "writer: rewritten": "rewritten", "writer: plain reply": "plain reply"}  # by note
 
 
@@ -86,8 +87,7 @@ class _Listener:
     model: Engine
     name: str = "listener"
     plan: str = ""
-    asked: list[Request] = field(default_factory=list)  # of the writer, in this turn
-    began: float = 0.0
+    asked: list[Request] = field(default_factory=list)  # whole replies of the writer, in this turn
     whole: str | None = None  # its first try, unless it was cut short
 
     def begin(self, plan: Plan) -> None:
@@ -98,25 +98,30 @@ class _Listener:
         if request.role == "planner":
             yield self.plan
             return
+        if request.begun or request.grammar is not None:  # a word of a reply
+            yield from self.model.stream(request)
+            return
         first, text = not self.asked, ""
         self.asked.append(request)
-        if first:
-            self.began = time.perf_counter()
         for piece in self.model.stream(request):
             text += piece
             yield piece
         if first:
             self.whole = text
 
-    def first_try(self) -> str:
-        """Where the check ended it, it is written again to its end: it is greedy, so it is the same text."""
+    def first_try(self, done: Done, sent: str) -> str:
+        """Of a writer that chooses, what it said, after the sentences that were refused. Where the check ended a text
+        of its own words, it is written again to its end: it is greedy, so it is the same text.
+        """
+        if not self.asked:
+            return " ".join([*(note.removeprefix(REFUSED) for note in done.notes if note.startswith(REFUSED)), sent])
         return self.whole if self.whole is not None else complete(self.model, self.asked[0])
 
     def choose(self, request: Request, choices: Sequence[str]) -> list[float]:
         return self.model.choose(request, choices)
 
     def trained(self, role: Role) -> bool:
-        return role == "writer"  # its plans are right as they are and not to be mended
+        return role == "writer" and self.model.trained(role)  # its plans are right, and not to be mended
 
     def plays(self, role: Role) -> bool:
         return role in ("planner", "writer")
@@ -130,15 +135,20 @@ def _reply(
 ) -> Reply | None:
     """The reply of one turn, None where the writer was not asked. The session stays as it was."""
     pieces: list[tuple[float, str]] = []
-    done: Done | None = None
+    done, began = None, time.perf_counter()
     # What the turn remembers goes into a session of its own: the next one follows what was wanted.
     for event in run_turn(agent, Session(list(session.exchanges), session.profile.model_copy(deep=True)), turn.text):
-        if isinstance(event, Text) and listener.asked:  # before that the turn says what it gave up
+        if isinstance(event, Text):
             pieces.append((time.perf_counter(), event.piece))
         elif isinstance(event, Done):
             done = event
-    if done is None or not listener.asked:
+        else:
+            began = time.perf_counter()  # items are ranked and shown, or there are none to rank
+    came = None if done is None else next((CAME[note] for note in reversed(done.notes) if note in CAME), None)
+    if done is None or came is None:
         return None
+    pieces = pieces[bool(done.relaxed) :]  # what was given up is said first, and is not the writer's
+    sent = "".join(piece for _, piece in pieces)
     checker = reply_checker(agent, session, turn.text, done.picks)
     return Reply(
         dialogue=dialogue.id,
@@ -148,9 +158,9 @@ def _reply(
         text=turn.text,
         titles=tuple(pick.name for pick in done.picks),
         given_up=done.relaxed,
-        came=next(CAME[note] for note in reversed(done.notes) if note in CAME),
-        first=measured(checker, listener.first_try()),
-        sent=measured(checker, "".join(piece for _, piece in pieces)),
-        ms_first=(pieces[0][0] - listener.began) * 1000,
-        ms=(pieces[-1][0] - listener.began) * 1000,
+        came=came,
+        first=measured(checker, listener.first_try(done, sent)),
+        sent=measured(checker, sent),
+        ms_first=(pieces[0][0] - began) * 1000,
+        ms=(pieces[-1][0] - began) * 1000,
     )

@@ -15,13 +15,13 @@ from pydantic import BaseModel, ConfigDict
 from agent.evidence import Pick, gather
 from agent.histories import History, histories, part_of
 from agent.memory import Profile
-from agent.messages import LEAVE, USER_WORDS, WRITTEN, Heard, UserKind, user_messages
+from agent.messages import HEARD, LEAVE, USER_WORDS, Heard, UserKind, user_messages
 from agent.plan import Call, Plan
 from agent.pool import Pool, fuse, run_calls
 from agent.rank import kinds as rank_kinds
 from agent.spoken import short_facts
+from agent.wording import Fact, Forms, Wording, article, read_patterns, sayable
 from finetune.example import Example
-from finetune.wording import Fact, Forms, Wording, article, read_patterns, sayable
 from tools.catalog import Catalog, Item
 from tools.literals import spell, spell_column
 
@@ -117,8 +117,8 @@ class _Maker:
     def __init__(self, catalog: Catalog, chance: random.Random) -> None:
         self.catalog, self.chance = catalog, chance
         self.noun = catalog.manifest.noun
-        self.wording = read_patterns("columns", Wording)
-        self.phrases = read_patterns("user", Phrases)
+        self.wording = read_patterns("prompts", "columns.yaml", Wording)
+        self.phrases = read_patterns("finetune", "data/user.yaml", Phrases)
         self.columns = {
             column.name: column
             for column in catalog.manifest.columns
@@ -202,7 +202,7 @@ class _Maker:
             )
         last = person.heard[-1]
         # Only what can be read counts: a person who guessed would teach the model to guess.
-        fits = [pick for pick in last.picks[:WRITTEN] if all(taste.seen(pick) for taste in person.tastes)]
+        fits = [pick for pick in last.picks[:HEARD] if all(taste.seen(pick) for taste in person.tastes)]
         if fits:
             return self.chance.choice(self.phrases.take).format(t=fits[0].item.title)
         if turn >= 2 and self.chance.random() < PATIENCE * turn * (2 if person.kind == "contrary" else 1):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from agent.plan import Call
-from finetune.wording import Fact, Wording, article, sayable
+from agent.wording import Fact, Wording, article, sayable
 from tools.catalog import Catalog, Item
 
 POPULAR = 1500  # most popular items that a wish may start from

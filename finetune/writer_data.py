@@ -1,39 +1,51 @@
-"""The writer's training data: wishes run through a catalog's tools, and replies composed from what came back."""
+"""The writer's training data: wishes run through a catalog's tools, and replies composed from what came back.
+
+A reply is told as the product tells it (agent/compose.py), but that what is said is chosen by knowing what was asked
+for: of a recommendation's sentences those that take up most of the wish and of the reasons the picks came, of the
+answers one to the question.
+"""
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from pydantic import ConfigDict
 
+from agent.compose import SPOKEN, Composer, Offer, Parts
+from agent.compose import Phrases as ReplyPhrases
 from agent.evidence import Pick, gather
-from agent.facts import Checker, neutral_words
+from agent.facts import Checker, neutral_words, stems
 from agent.memory import Profile
-from agent.messages import chat_messages, writer_messages
+from agent.messages import answer_messages, chat_messages, writer_messages
 from agent.plan import Plan
 from agent.pool import Pool, fuse, run_calls
+from agent.wording import all_known, read_patterns
 from finetune.example import Example
-from finetune.replies import Composer, Replies, Wish, titles
 from finetune.wishes import Phrases, Wishes
-from finetune.wording import NUMBER, Known, Wording, article, known, read_patterns
 from tools import registry
 from tools.catalog import Catalog
 
-COUNTS = {1: 12, 2: 13, 3: 20, 4: 15, 5: 40}  # picks of a turn, with weights; five is what a turn shows
-KINDS = {"recommend": 72, "answer": 14, "chat": 14}  # shares in percent
+COUNTS = {1: 15, 2: 20, 3: 65}  # picks that a reply speaks of, with weights; three is what a turn speaks of
+KINDS = {"recommend": 60, "answer": 24, "chat": 16}  # shares in percent
+ASKED = {"fact": 40, "about": 16, "year": 8, "most": 14, "missing": 12, "have": 10}  # kinds of questions, in percent
 DEPTH = 16  # of the fused order that picks are drawn from
-TRIES = 12  # replies composed for one situation until one passes the check
+TRIES = 12  # of one situation until it gives a reply that passes the check
+Good = Callable[[Offer], float]  # how well an offer answers; below 0 it does not
 
 
-class Patterns(Replies, Phrases):
+class Patterns(Phrases):
     """writer.yaml."""
 
-    chat: dict[str, dict[str, list[str]]]
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    asks: dict[str, list[str]]
+    says: dict[str, list[str]]
 
 
 @dataclass
 class Tally:
-    """How many composed replies the checker saw and let through."""
+    """How many composed sentences the checker saw and let through."""
 
     composed: int = 0
     passed: int = 0
@@ -45,7 +57,7 @@ class Maker:
 
     catalog: Catalog
     patterns: Patterns
-    wording: Wording
+    phrases: ReplyPhrases
     chance: random.Random
     neutral: frozenset[str]
     tally: Tally
@@ -55,17 +67,29 @@ class Maker:
         return self.catalog.manifest.noun
 
     def composer(self) -> Composer:
-        names = [self.noun, self.noun, *self.wording.nouns.get(self.noun, [])]
-        return Composer(self.patterns, self.wording, self.chance.choice(names), self.chance)
+        names = [self.noun, self.noun, *self.phrases.wording.nouns.get(self.noun, [])]
+        return Composer.of(self.phrases, self.catalog.manifest, self.chance, self.chance.choice(names))
 
-    def passes(self, reply: str | None, picks: Sequence[Pick], said: str) -> bool:
-        """Whether the check of the product lets this reply through and it names every pick told of."""
-        if reply is None:
-            return False
+    def told(self, parts: Parts, picks: Sequence[Pick], said: str, good: Good) -> str | None:
+        """The reply of the best offers that the check of the product lets through; None where there is none."""
         documents = self.catalog.documents([pick.item.row for pick in picks])
         checker = Checker(self.catalog.manifest, tuple(picks), documents, said, self.neutral)
+        text = ""
+        offers = list(next(parts, ()))
+        while True:
+            ranked = sorted(offers, key=lambda offer: -good(offer) - self.chance.random())
+            offer = next((one for one in ranked if good(one) >= 0 and self._passes(checker, text, one)), None)
+            if offer is None:
+                return None
+            text += (" " if text else "") + offer.text
+            try:
+                offers = list(parts.send(offer))
+            except StopIteration:
+                return text
+
+    def _passes(self, checker: Checker, before: str, offer: Offer) -> bool:
         self.tally.composed += 1
-        good = not checker.check(reply)
+        good = not checker.check(f"{before} {offer.text}")
         self.tally.passed += good
         return good
 
@@ -73,8 +97,10 @@ class Maker:
 def writer_examples(catalog: Catalog, seed: int, count: int, tally: Tally | None = None) -> Iterator[Example]:
     """`count` examples that `seed` and the catalog decide; every reply passes agent.facts.Checker."""
     chance = random.Random(seed)
-    patterns, wording = read_patterns("writer", Patterns), read_patterns("columns", Wording)
-    maker = Maker(catalog, patterns, wording, chance, neutral_words(), tally or Tally())
+    patterns = read_patterns("finetune", "data/writer.yaml", Patterns)
+    neutral = neutral_words()
+    phrases = ReplyPhrases.read(catalog.manifest, neutral)
+    maker = Maker(catalog, patterns, phrases, chance, neutral, tally or Tally())
     make = {"recommend": _recommend, "answer": _answer, "chat": _chat}
     made = 0
     while made < count:
@@ -87,30 +113,33 @@ def writer_examples(catalog: Catalog, seed: int, count: int, tally: Tally | None
 
 def _recommend(maker: Maker) -> Example | None:
     """A wish, its calls, some of what they found."""
-    wish = Wishes(maker.catalog, maker.wording, maker.patterns, maker.chance).draw()
+    wish = Wishes(maker.catalog, maker.phrases.wording, maker.patterns, maker.chance).draw()
     pool = Pool(np.ones(len(maker.catalog), dtype=np.bool_), np.zeros(len(maker.catalog), dtype=np.bool_))
     for _ in run_calls(maker.catalog, Plan(act="recommend", calls=tuple(wish.calls)), Profile(), pool):
         pass
     rows, scores = fuse(pool, maker.catalog.popularity)
-    count = min(maker.chance.choices(list(COUNTS), list(COUNTS.values()))[0], len(rows))
+    count = min(maker.chance.choices(list(COUNTS), list(COUNTS.values()))[0], len(rows), SPOKEN)
     if not count:
         return None
     places = sorted(maker.chance.sample(range(min(len(rows), max(DEPTH, count))), count))
     picks = gather(maker.catalog, rows[places], list(scores[places]), pool.ran)
-    shared, read = known(picks)
-    about = Wish(wish.topic, titles(wish.likes) if wish.likes else "", bool(pool.relaxed))
-    for _ in range(TRIES):
-        reply = maker.composer().reply(read, shared, about)
-        if reply is not None and maker.passes(reply, picks, wish.said):
-            messages = writer_messages(maker.noun, wish.said, picks, pool.relaxed)
-            kind = f"recommend {count}{' given up' if pool.relaxed else ''}"
-            return Example(role="writer", id="", kind=kind, messages=messages, answer=reply)
-    return None
+    wanted = stems(" ".join([wish.said, *(why for pick in picks for why in pick.why)])) - maker.neutral
+    wanted -= stems(" ".join(pick.item.title for pick in picks))
+
+    def takes_up(offer: Offer) -> float:
+        return len(wanted & stems(offer.text)) / max(offer.size, 1)
+
+    reply = maker.told(maker.composer().recommended(picks, wish.likes, bool(pool.relaxed)), picks, wish.said, takes_up)
+    if reply is None:
+        return None
+    messages = writer_messages(maker.noun, wish.said, picks, pool.relaxed)
+    kind = f"recommend {count}{' given up' if pool.relaxed else ''}"
+    return Example(role="writer", id="", kind=kind, messages=messages, answer=reply)
 
 
 def _answer(maker: Maker) -> Example | None:
     """A question about the last items or one title, which come without evidence."""
-    chance, answers = maker.chance, maker.patterns.answers
+    chance = maker.chance
     most = min(len(maker.catalog), 2000)
     if chance.random() < 0.5:
         rows = np.array(sorted(chance.sample(range(most), min(most, chance.randint(2, 5)))))
@@ -118,88 +147,66 @@ def _answer(maker: Maker) -> Example | None:
         title = str(maker.catalog.titles[chance.randrange(most)])
         rows = registry.call(maker.catalog, "title_lookup", {"title": title}).rows[:3]
     picks = gather(maker.catalog, rows, [0.0] * len(rows), [])
-    _, read = known(picks)
-    place = chance.randrange(len(picks)) if len(picks) > 1 and chance.random() < 0.6 else 0
-    which = picks[place].item.title
-    if len(picks) > 1 and chance.random() < 0.5:
-        ordinal = answers["ordinals"][place] if place + 1 < len(picks) or chance.random() < 0.5 else "last"
-        which = f"the {ordinal} one"
     for _ in range(TRIES):
-        asked = _question(maker, read, place, which)
-        if asked is not None and maker.passes(asked[1], picks, asked[0]):
-            messages = writer_messages(maker.noun, asked[0], picks, ())
-            return Example(role="writer", id="", kind=f"answer {asked[2]}", messages=messages, answer=asked[1])
+        question, about = _question(maker, picks)
+        if not question:
+            continue
+        said = _typed(question, chance)
+        reply = maker.told(maker.composer().answered(picks), picks, said, _only(about))
+        if reply is not None:
+            messages = answer_messages(maker.noun, said, picks)
+            return Example(role="writer", id="", kind=f"answer {about[0]}", messages=messages, answer=reply)
     return None
 
 
-def _question(maker: Maker, read: Sequence[Known], place: int, which: str) -> tuple[str, str, str] | None:
-    """A question, its answer and its kind; None when this item has nothing for it."""
-    chance, answers, about = maker.chance, maker.patterns.answers, read[place]
-    kind = chance.choices(["fact", "about", "year", "most", "missing", "have"], [34, 20, 8, 14, 12, 12])[0]
+def _only(about: tuple[str, int, str]) -> Good:
+    return lambda offer: float(offer.about == about) - 1
+
+
+def _question(maker: Maker, picks: Sequence[Pick]) -> tuple[str, tuple[str, int, str]]:
+    """A question and what its answer is about; an empty question where these picks have nothing for it."""
+    chance, asks = maker.chance, maker.patterns.asks
+    kind = chance.choices(list(ASKED), list(ASKED.values()))[0]
+    place = chance.randrange(len(picks)) if len(picks) > 1 and chance.random() < 0.6 else 0
+    which, about = _which(maker, picks, place), (kind, place, "")
     if kind == "most":
-        return _superlative(maker, read)
-    composer, asks, values = maker.composer(), [], {}
+        offers = [one for one in next(maker.composer().answered(picks)) if one.about[0] == "most"]
+        if not offers:
+            return "", about
+        about = chance.choice(offers).about
+        return chance.choice(asks["most"]).format(most=about[2].partition(": ")[2]), about
+    if kind == "have":
+        which = picks[place].item.title if chance.random() < 0.7 else picks[place].item.title.lower()
+    ways = asks.get(kind, [])
     if kind == "fact":
-        facts = [fact for fact in about.facts if maker.wording.forms(fact.column, fact.values[0]).pred]
-        if not facts:
-            return None
-        fact = chance.choice(facts)
-        forms = maker.wording.forms(fact.column, fact.values[0])
-        asks = [ask.replace("{c}", fact.column) for ask in forms.ask]
-        about = replace(about, facts=(fact, *(other for other in about.facts if other != fact)))
-        values = {"pred": fact.say(chance.choice(forms.pred), forms, composer.noun)}
-    elif kind == "year":
-        if about.pick.item.year is None:
-            return None
-        values = {"y": str(about.pick.item.year)}
-    elif kind == "have":
-        which = about.pick.item.title if chance.random() < 0.7 else about.pick.item.title.lower()
-    asks = asks or answers.get(f"{kind}_ask", [])
-    if not asks:
-        return None
-    question = chance.choice(asks).format(which=which, noun=composer.noun)
-    answer = composer.fill(chance.choice(answers[kind]), [about], **values)
-    return None if answer is None else (_typed(question, chance), answer, kind)
+        facts = all_known([picks[place]])[0].facts
+        forms = [(fact.column, maker.phrases.wording.forms(fact.column, fact.values[0])) for fact in facts]
+        column, form = chance.choice(forms) if forms else ("", None)
+        about = (kind, place, column)
+        ways = [ask.replace("{c}", column) for ask in form.ask] if form is not None else []
+    if not ways:
+        return "", about
+    return chance.choice(ways).format(which=which, noun=maker.noun), about
 
 
-def _superlative(maker: Maker, read: Sequence[Known]) -> tuple[str, str, str] | None:
-    """ "Which is the shortest?" over a number that every item gives."""
-    found: list[tuple[str, Known, str]] = []
-    chance, composer = maker.chance, maker.composer()
-    for fact in read[0].facts if len(read) > 1 else ():
-        if not NUMBER.fullmatch(fact.values[0]):
-            continue
-        others = [other.fact(fact.column) for other in read]
-        values = [float(other.values[0]) for other in others if other is not None]
-        forms = maker.wording.forms(fact.column, fact.values[0])
-        if len(values) < len(read):
-            continue
-        for words, best in ((forms.low, min(values)), (forms.high, max(values))):
-            if words and values.count(best) == 1:
-                winner = read[values.index(best)]
-                said = winner.fact(fact.column)
-                if said is not None:
-                    found.append(
-                        (chance.choice(words), winner, said.say(chance.choice(forms.pred), forms, composer.noun))
-                    )
-    if not found:
-        return None
-    most, winner, pred = chance.choice(found)
-    question = chance.choice(maker.patterns.answers["most_ask"]).format(most=most)
-    answer = composer.fill(chance.choice(maker.patterns.answers["most"]), [winner], most=most, pred=pred)
-    return None if answer is None else (_typed(question, chance), answer, "most")
+def _which(maker: Maker, picks: Sequence[Pick], place: int) -> str:
+    """How a pick is asked about: by its title, or by its place."""
+    chance = maker.chance
+    if len(picks) < 2 or chance.random() < 0.5:
+        return picks[place].item.title
+    last = place + 1 == len(picks) and chance.random() < 0.5
+    return f"the {'last' if last else maker.patterns.asks['ordinals'][place]} one"
 
 
 def _chat(maker: Maker) -> Example | None:
     """Small talk and the way back to the catalog."""
-    kind = maker.chance.choice(list(maker.patterns.chat))
-    group = maker.patterns.chat[kind]
-    said = _typed(maker.chance.choice(group["says"]), maker.chance)
-    noun = maker.noun
-    reply = maker.chance.choice(group["replies"]).format(noun=noun, a=article(noun))
-    if not maker.passes(reply, (), said):
+    kind = maker.chance.choice(list(maker.patterns.says))
+    said = _typed(maker.chance.choice(maker.patterns.says[kind]), maker.chance)
+    composer = Composer.of(maker.phrases, maker.catalog.manifest, maker.chance)
+    reply = maker.told(composer.chatted(), (), said, lambda offer: float(offer.about[0] == kind) - 1)
+    if reply is None:
         return None
-    return Example(role="writer", id="", kind=f"chat {kind}", messages=chat_messages(noun, said), answer=reply)
+    return Example(role="writer", id="", kind=f"chat {kind}", messages=chat_messages(maker.noun, said), answer=reply)
 
 
 def _typed(text: str, chance: random.Random) -> str:

@@ -8,16 +8,22 @@ from agent.llm import Request, Role
 class ScriptedEngine:
     """Gives the queued texts in order, in pieces of a few characters; keeps every request for the test to look at.
 
-    `letters` are the scores `choose` gives, and `roles` those that count as trained. An empty queue is a test's mistake
-    and raises IndexError.
+    `letters` are the scores `choose` gives, `roles` those that count as trained, and `free` those that it plays without
+    an adapter, as a bigger model does. An empty queue is a test's mistake and raises IndexError.
     """
 
     name = "scripted"
 
-    def __init__(self, texts: Sequence[str] = (), letters: Sequence[float] = (), roles: Sequence[Role] = ()) -> None:
+    def __init__(
+        self,
+        texts: Sequence[str] = (),
+        letters: Sequence[float] = (),
+        roles: Sequence[Role] = (),
+        free: Sequence[Role] = (),
+    ) -> None:
         self.texts = list(texts)
         self.letters = list(letters)
-        self.roles = set(roles)
+        self.roles, self.free = set(roles), set(free)
         self.requests: list[Request] = []
         self.closed = False
 
@@ -35,7 +41,7 @@ class ScriptedEngine:
         return role in self.roles
 
     def plays(self, role: Role) -> bool:
-        return role == "planner" or role in self.roles
+        return role == "planner" or role in self.roles | self.free
 
     def close(self) -> None:
         self.closed = True

@@ -49,7 +49,7 @@ def replies(tiny_catalog: Catalog) -> list[Reply]:
             "Al Pacino rules. Say more.",  # to its end, which the check did not wait for
             FALSE,  # its last sentence is refused, so that it is whole
         ],
-        roles=["writer"],
+        free=["writer"],
     )
     asked = [
         dialogue("1", ("a comedy by piet olsen", COMET), ("hm", ASK)),
@@ -81,7 +81,7 @@ def test_every_reply_is_known_as_it_was_written_and_as_it_went_out(replies: list
 
 def test_a_turn_leaves_no_mark_on_the_next(tiny_catalog: Catalog) -> None:
     """What is recommended twice is found twice: the history is the file's, not what was answered."""
-    engine = ScriptedEngine(["hi", TRUE, TRUE], roles=["writer"])
+    engine = ScriptedEngine(["hi", TRUE, TRUE], free=["writer"])
     asked = [dialogue("1", ("a comedy", COMET), ("a comedy", COMET))]
     found = reply_all(engine, asked, {"tiny": tiny_catalog}, Settings(catalog=tiny_catalog.folder), "adapter")
     assert found[0].titles == found[1].titles == ("Comet Over Dover (1994)",)

@@ -156,7 +156,7 @@ def test_the_ranker_orders_the_candidates_by_its_letters(tiny_catalog: Catalog) 
 
 
 def write_turn(catalog: Catalog, *written: str) -> Done:
-    engine = ScriptedEngine([COMEDIES_OF_THE_NINETIES, *written], roles=["writer"])
+    engine = ScriptedEngine([COMEDIES_OF_THE_NINETIES, *written], free=["writer"])
     return done(list(run_turn(agent(catalog, engine), Session(), "a comedy from the nineties")))
 
 

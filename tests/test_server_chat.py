@@ -82,7 +82,7 @@ def test_a_reply_has_the_openai_form_and_carries_the_turn(client: OpenAI) -> Non
 
 
 def test_a_stream_is_deltas_and_a_last_chunk_with_the_turn(tiny_catalog: Catalog, tmp_path: Path) -> None:
-    engine = WordEngine(roles=["writer"])
+    engine = WordEngine(free=["writer"])
     with running(service_of(tiny_catalog, engine, str(tmp_path / "state.db"))) as server:
         chunks = list(
             openai_client(server.url).chat.completions.create(

@@ -81,7 +81,7 @@ def test_a_reply_the_check_replaced_is_counted(tiny_catalog: Catalog, tmp_path: 
     class Liar(WordEngine):
         says = "Zorblax won twelve Oscars in 1871."
 
-    with running(service_of(tiny_catalog, Liar(roles=["writer"]), str(tmp_path / "state.db"))) as server:
+    with running(service_of(tiny_catalog, Liar(free=["writer"]), str(tmp_path / "state.db"))) as server:
         with server.client() as client:
             answer = client.post("/v1/chat/completions", json=WISH).json()
         assert "Zorblax" not in answer["choices"][0]["message"]["content"]

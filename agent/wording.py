@@ -1,4 +1,4 @@
-"""How the facts of an item are put into words: the forms of finetune/data/columns.yaml, filled."""
+"""How the facts of an item are put into words: the forms of prompts/columns.yaml, filled."""
 
 import random
 import re
@@ -6,16 +6,18 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
-from typing import Any, Literal, TypeVar
+from typing import Any, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from agent import spoken
 from agent.evidence import Pick
+from agent.facts import stems
 from tools.errors import UsherError
+from tools.schema import Manifest
 
-Slot = Literal["adj", "post", "pred", "both"]
+SLOTS = ("adj", "post", "pred", "both")  # of Forms: what replies are composed of
 Patterns = TypeVar("Patterns", bound=BaseModel)
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -26,19 +28,19 @@ SUBJECT = re.compile(r"(?:An?|The|One|Two|Three|Four|Five|Several|Everyone|Someo
 DANGLING = re.compile(r"\b(?:it|its|they|them|their)\b")  # may mean what stood before
 # Where a clause may end: what follows only adds to it.
 BREAK = re.compile(
-    r",? (?:while|until|after|before|because|so that)\b|; |, (?:and|but|where|which|only)\b| and (?=[a-z]+s )"
+    r",? (?:while|until|after|before|because|so that)\b|; |, (?:and|but|where|which|only)\b| and (?=[a-z]+(?<!s)s )"
 )
 
 
-def read_patterns(name: str, model: type[Patterns]) -> Patterns:
-    """A file of finetune/data. Raises UsherError naming the file and the key that is wrong."""
-    text = files("finetune").joinpath(f"data/{name}.yaml").read_text(encoding="utf-8")
+def read_patterns(room: str, file: str, model: type[Patterns]) -> Patterns:
+    """A file of phrases in that room. Raises UsherError naming the file and the key that is wrong."""
+    text = files(room).joinpath(file).read_text(encoding="utf-8")
     try:
         return model.model_validate(yaml.safe_load(text))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise UsherError(f"finetune/data/{name}.yaml: {where}: {first['msg']}") from error
+        raise UsherError(f"{room}/{file}: {where}: {first['msg']}") from error
 
 
 class Forms(BaseModel):
@@ -86,6 +88,20 @@ class Wording(BaseModel):
         known = self.columns.get(column.replace(" ", "_"))
         return known or (self.other_number if NUMBER.fullmatch(value) else self.other_text)
 
+    def backed(self, manifest: Manifest, neutral: frozenset[str]) -> Self:
+        """For one catalog: the forms of each of its columns whose own words its name or note bears out, or that state
+        nothing. Of a runtime without a note nobody knows whether it is in minutes.
+        """
+        columns = dict(self.columns)
+        for column in manifest.columns:
+            known = neutral | stems(f"{column.name.replace('_', ' ')} {column.note} {manifest.noun}")
+            forms = self.forms(column.name, "" if column.type == "text" else "0")
+            kept = {
+                slot: [form for form in getattr(forms, slot) if stems(SLOT.sub(" ", form)) <= known] for slot in SLOTS
+            }
+            columns[column.name] = forms.model_copy(update=kept)
+        return self.model_copy(update={"columns": columns})
+
     @cached_property
     def order(self) -> dict[str, int]:
         """Adjectives stand in this order."""
@@ -94,7 +110,7 @@ class Wording(BaseModel):
 
 @dataclass(frozen=True)
 class Fact:
-    """A value of a column (with spaces in its name) as the writer reads it; of a list, its elements."""
+    """A value of a column (with spaces in its name); of a list, its elements."""
 
     column: str
     values: tuple[str, ...]
@@ -109,7 +125,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Known:
-    """What the writer reads of one pick, taken apart: the only source of a composed reply."""
+    """What is told of one pick, taken apart: the only source of a composed reply."""
 
     pick: Pick
     facts: tuple[Fact, ...]
@@ -124,6 +140,11 @@ def known(picks: Sequence[Pick]) -> tuple[Known, list[Known]]:
     """What holds for all picks (of the first pick, without text), and what else is told of each."""
     shared, told = spoken.tell(picks)
     return _apart(picks[0], shared, ""), [_apart(pick.pick, pick.facts, pick.text) for pick in told]
+
+
+def all_known(picks: Sequence[Pick]) -> list[Known]:
+    """Of each pick everything there is to say."""
+    return [_apart(pick, told.facts, told.text) for pick in picks for told in [spoken.tell_all(pick)]]
 
 
 def _apart(pick: Pick, facts: Sequence[str], text: str) -> Known:
@@ -144,7 +165,12 @@ def article(words: str) -> str:
 
 
 def noun_phrase(
-    known: Known, wording: Wording, noun: str, chance: random.Random, said: Collection[Saying], free: Sequence[str] = ()
+    known: Known,
+    wording: Wording,
+    noun: str,
+    chance: random.Random,
+    said: Collection[Saying],
+    free: Collection[str] = (),
 ) -> tuple[str, list[Saying]] | None:
     """ "a dark crime film by Michael Mann", and what it says; None when there is too little to say.
 

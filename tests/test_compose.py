@@ -1,0 +1,235 @@
+"""Replies composed from the evidence: what is offered is true, and the writer chooses where offers part."""
+
+import math
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.choose import WORD, choose
+from agent.compose import SPOKEN, Composer, Offer, Parts, Phrases
+from agent.events import Text
+from agent.evidence import Pick, gather
+from agent.facts import Checker, neutral_words
+from agent.llm import Message, Request, by_first_token
+from agent.loop import Agent, run_turn
+from agent.memory import Session
+from agent.messages import answer_messages
+from agent.settings import Settings
+from agent.write import tell
+from finetune.writer_data import writer_examples
+from tests.scripted import ScriptedEngine
+from tools.catalog import Catalog
+
+ASKED = (Message("user", "Wish: a comedy"),)
+
+
+@pytest.fixture(scope="module")
+def phrases(tiny_catalog: Catalog) -> Phrases:
+    return Phrases.read(tiny_catalog.manifest, neutral_words())
+
+
+class Leaning(ScriptedEngine):
+    """Goes for `text` wherever it is asked, by tokens of at most so many letters."""
+
+    def __init__(self, text: str, letters: int = 99) -> None:
+        super().__init__(roles=["writer"])
+        self.text, self.token = text, letters
+
+    def rest(self, request: Request) -> str:
+        return self.text.removeprefix(request.begun).strip()
+
+    def choose(self, request: Request, choices: Sequence[str]) -> list[float]:
+        self.requests.append(request)
+        token = self.rest(request)[: self.token]
+        return by_first_token({token[:size]: -1.0 for size in range(1, len(token) + 1)}, choices)
+
+    def stream(self, request: Request) -> Iterator[str]:
+        self.requests.append(request)
+        words = sorted((request.grammar or "").split('"')[1::2], key=len)
+        yield from [word for word in words if self.rest(request).startswith(word.strip())][-1:]
+
+
+class Wayward(Leaning):
+    """Goes anywhere."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__("")
+        self.chance = chance
+
+    def choose(self, request: Request, choices: Sequence[str]) -> list[float]:
+        return [self.chance.random() for _ in choices]
+
+
+def picks_of(catalog: Catalog, rows: Sequence[int]) -> tuple[Pick, ...]:
+    return tuple(gather(catalog, list(rows), [0.0] * len(rows), []))
+
+
+def checker_of(catalog: Catalog, picks: tuple[Pick, ...], said: str = "") -> Checker:
+    documents = catalog.documents([pick.item.row for pick in picks])
+    return Checker(catalog.manifest, picks, documents, said, neutral_words())
+
+
+def every(parts: Parts, chance: random.Random) -> Iterator[Sequence[Offer]]:
+    """All that is offered on one way through a reply."""
+    offers = next(parts, ())
+    while offers:
+        yield offers
+        try:
+            offers = parts.send(chance.choice(offers))
+        except StopIteration:
+            return
+
+
+@given(st.lists(st.integers(0, 39), min_size=1, max_size=5, unique=True), st.integers(0, 999))
+def test_whatever_is_chosen_is_true_and_names_the_picks(
+    tiny_catalog: Catalog, phrases: Phrases, rows: list[int], seed: int
+) -> None:
+    picks, chance, notes = picks_of(tiny_catalog, rows), random.Random(seed), list[str]()
+    checker = checker_of(tiny_catalog, picks)
+    parts = Composer.of(phrases, tiny_catalog.manifest, chance).recommended(picks)
+    reply = "".join(tell(Wayward(chance), ASKED, parts, checker, "plain", notes))
+    assert checker.check(reply) == []
+    assert notes[-1] in ("writer", "writer: rewritten")
+    assert set(checker.named(reply)) <= set(range(SPOKEN))
+
+
+def test_nearly_all_that_is_offered_passes_the_check(tiny_catalog: Catalog, phrases: Phrases) -> None:
+    """The rest, such as an attribute in the text of one of two picks, costs another choice."""
+    refused, offered = 0, 0
+    for seed in range(60):
+        chance = random.Random(seed)
+        picks = picks_of(tiny_catalog, chance.sample(range(40), chance.randint(1, 3)))
+        checker = checker_of(tiny_catalog, picks)
+        parts = Composer.of(phrases, tiny_catalog.manifest, chance).recommended(picks)
+        for offers in every(parts, chance):
+            offered += len(offers)
+            refused += sum(bool(checker.unsupported(offer.text, tuple(range(len(picks))))) for offer in offers)
+    assert offered > 1000
+    assert refused < 0.03 * offered
+
+
+def test_a_question_is_answered_by_what_the_catalog_holds_and_by_no_more(
+    tiny_catalog: Catalog, phrases: Phrases
+) -> None:
+    picks = picks_of(tiny_catalog, [0, 1, 2])
+    composer = Composer.of(phrases, tiny_catalog.manifest, random.Random(1))
+    (offers,) = list(every(composer.answered(picks), random.Random(1)))
+    kinds = {offer.about[0] for offer in offers}
+    assert {"fact", "missing", "have", "year", "most"} <= kinds
+    for place, pick in enumerate(picks):
+        (director,) = {
+            offer.about[2] for offer in offers if offer.about[:2] == ("fact", place) and "director" in offer.about[2]
+        }
+        told = [offer.text for offer in offers if offer.about == ("fact", place, director)]
+        assert all(pick.item.title in text and str(pick.item.values["director"]) in text for text in told)
+    runtimes = [float(pick.item.values["runtime"]) for pick in picks]
+    shortest = [offer for offer in offers if offer.about[0] == "most" and "shortest" in offer.about[2]]
+    assert {offer.about[1] for offer in shortest} == {runtimes.index(min(runtimes))}
+    read = answer_messages("film", "who made the second one?", picks)[1].content
+    assert "2. " + picks[1].name in read
+    assert "director" in read
+    assert str(picks[1].item.values["director"]) not in read  # what is chosen is what is asked about, and not its value
+
+
+PHRASE = st.lists(st.sampled_from(["Try", "Heat", "a", "an", "crime", "film.", "1995", "19,"]), min_size=1, max_size=6)
+
+
+@given(st.lists(PHRASE.map(" ".join), min_size=1, unique=True), st.data())
+def test_the_writer_gets_what_it_goes_for(texts: list[str], data: st.DataObject) -> None:
+    """Where offers part it is asked once for the next word; one that is another's beginning gives way to it."""
+    offers = [Offer(text) for text in texts]
+    wanted = data.draw(st.sampled_from(texts))
+    engine = Leaning(wanted)
+    found = choose(engine, ASKED, "", offers).text
+    assert WORD.findall(found)[: len(WORD.findall(wanted))] == WORD.findall(wanted)
+    assert len(engine.requests) <= 2 * max(len(WORD.findall(text)) for text in texts)
+
+
+def test_what_all_offers_share_is_not_asked_for() -> None:
+    engine = Leaning("Sure! Try Heat, a crime film.")
+    offers = [Offer("Try Heat, a crime film."), Offer("Try Heat, a dark film.")]
+    assert choose(engine, ASKED, "Sure!", offers) == offers[0]
+    assert [request.begun for request in engine.requests] == ["Sure! Try Heat, a"]
+
+
+def test_words_that_begin_with_one_token_are_told_apart_by_writing() -> None:
+    """Of a first token "B" nobody knows whether "Brazil" or "Braveheart" is meant."""
+    offers = [Offer("Braveheart is long."), Offer("Brazil is long.")]
+    engine = Leaning("Brazil is long.", letters=2)
+    assert choose(engine, ASKED, "", offers) == offers[1]
+    assert [request.grammar for request in engine.requests] == [None, 'root ::= "Braveheart" | "Brazil"']
+
+
+def test_a_choice_is_found_by_the_longest_token_it_begins_with() -> None:
+    found = {" The": -2.0, "The": -1.0, "Then": -3.0, " ": -0.5, "A": -4.0}
+    assert by_first_token(found, [" Then", "The", "A", "B"]) == [-3.0, -1.0, -4.0, -math.inf]
+
+
+def test_what_the_check_refuses_is_not_offered_again(tiny_catalog: Catalog) -> None:
+    picks = picks_of(tiny_catalog, [0])
+    title = picks[0].item.title
+
+    def parts() -> Parts:
+        offer = yield [Offer("Happy to help!")]
+        offer = yield [Offer(f"{title} won an Oscar.", size=1), Offer(f"{title} is a good choice.", size=1)]
+        assert offer.size == 1
+        yield [Offer("Enjoy!")]
+
+    notes: list[str] = []
+    engine = Leaning(f"Happy to help! {title} won an Oscar.")
+    said = list(tell(engine, ASKED, parts(), checker_of(tiny_catalog, picks), "plain", notes))
+    assert said == ["Happy to help!", f" {title} is a good choice.", " Enjoy!"]
+    assert notes == [f"writer: refused: {title} won an Oscar.", "writer: rewritten"]
+
+
+def test_a_reply_that_speaks_of_no_pick_ends_in_the_plain_one(tiny_catalog: Catalog) -> None:
+    def parts() -> Parts:
+        yield [Offer("Happy to help!")]
+
+    notes: list[str] = []
+    checker = checker_of(tiny_catalog, picks_of(tiny_catalog, [0]))
+    assert list(tell(Leaning(""), ASKED, parts(), checker, "plain", notes)) == ["Happy to help!", "\n\nplain"]
+    assert notes == ["writer: plain reply"]
+    assert list(tell(Leaning(""), ASKED, parts(), replace(checker, picks=(), documents=()), "plain", notes)) == [
+        "Happy to help!"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ("recommend | sql_filter 'Comedy' IN genres", "a comedy please"),
+        ("recommend 1 | sql_filter 'Comedy' IN genres", "just one comedy"),
+        ("chat", "thank you"),
+    ],
+)
+def test_a_whole_turn_says_the_same_to_the_same_message(tiny_catalog: Catalog, plan: str, said: str) -> None:
+    replies = set[str]()
+    for _ in range(2):
+        engine = Leaning("")
+        engine.texts = [plan]
+        engine.stream = lambda _, plan=plan: iter([plan])  # type: ignore[method-assign, misc]
+        agent = Agent.of(tiny_catalog, engine, Settings(catalog=tiny_catalog.folder))
+        events = list(run_turn(agent, Session(), said))
+        replies.add("".join(event.piece for event in events if isinstance(event, Text)))
+    (reply,) = replies
+    assert reply
+    assert "\n" not in reply  # not the plain one
+
+
+def test_examples_are_told_as_the_product_tells(tiny_catalog: Catalog) -> None:
+    """Another seed, other examples; the same, the same; every reply passes the check of the product."""
+    made = list(writer_examples(tiny_catalog, 3, 40))
+    assert made == list(writer_examples(tiny_catalog, 3, 40))
+    assert made != list(writer_examples(tiny_catalog, 4, 40))
+    kinds = {example.kind.split()[0] for example in made}
+    assert kinds == {"recommend", "answer", "chat"}
+    for example in made:
+        if example.kind.startswith("recommend"):
+            read = re.findall(r"^\d\. (.+?)(?: \(\d{4}\))?(?:: |$)", example.messages[1].content, re.MULTILINE)
+            assert any(title in example.answer for title in read)
