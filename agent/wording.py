@@ -28,7 +28,8 @@ SUBJECT = re.compile(r"(?:An?|The|One|Two|Three|Four|Five|Several|Everyone|Someo
 DANGLING = re.compile(r"\b(?:it|its|they|them|their)\b")  # may mean what stood before
 # Where a clause may end: what follows only adds to it.
 BREAK = re.compile(
-    r",? (?:while|until|after|before|because|so that)\b|; |, (?:and|but|where|which|only)\b| and (?=[a-z]+(?<!s)s )"
+    r",? (?:while|until|after|before|because|so that)\b|; |, (?:and|but|where|which|only)\b"
+    r"| and (?=(?!(?:his|its|this|always|perhaps) )[a-z]+(?<!s)s )"
 )
 
 

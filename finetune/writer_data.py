@@ -190,12 +190,15 @@ def _question(maker: Maker, picks: Sequence[Pick]) -> tuple[str, tuple[str, int,
 
 
 def _which(maker: Maker, picks: Sequence[Pick], place: int) -> str:
-    """How a pick is asked about: by its title, or by its place."""
+    """How a pick is asked about: by its title, by its place, or as the one that was spoken of."""
     chance = maker.chance
-    if len(picks) < 2 or chance.random() < 0.5:
+    if len(picks) == 1 and chance.random() < 0.4:
+        return "it"
+    if len(picks) == 1 or chance.random() < 0.4:
         return picks[place].item.title
     last = place + 1 == len(picks) and chance.random() < 0.5
-    return f"the {'last' if last else maker.patterns.asks['ordinals'][place]} one"
+    ordinal = "last" if last else maker.patterns.asks["ordinals"][place]
+    return chance.choice([f"the {ordinal} one", f"the {ordinal} one", f"the {ordinal}", f"number {place + 1}"])
 
 
 def _chat(maker: Maker) -> Example | None:
