@@ -5,6 +5,7 @@ Made from config.json, results.json and transcripts.jsonl alone, so that it can 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -152,7 +153,7 @@ def _replayed_plots(results: Mapping[str, Any], figures: Sequence[str]) -> Itera
     at = {row: [_point(results["rows"][row], name) for name in recalls] for row in rows}
     yield lines("Recall by length of the list", at, recalls)
     funnels = results.get("funnel", {})
-    steps = list(dict.fromkeys(step["step"] for found in funnels.values() for step in found))
+    steps = _in_order([[step["step"] for step in found] for found in funnels.values()])
     if steps:
         left = {row: {step["step"]: step["recall"] for step in found} for row, found in funnels.items() if row in at}
         series = {
@@ -167,6 +168,15 @@ def _replayed_plots(results: Mapping[str, Any], figures: Sequence[str]) -> Itera
         by = {row: [_point(slices[said].get(row, {}), middle) for said in popularity] for row in rows}
         labels = [said.removeprefix("gold popularity ") for said in popularity]
         yield bars(f"{middle} by how popular the wanted item is (interactions)", by, labels)
+
+
+def _in_order(paths: Sequence[Sequence[str]]) -> list[str]:
+    """The steps of several paths, each after those that come before it on any of them."""
+    before: dict[str, set[str]] = {}
+    for path in paths:
+        for place, step in enumerate(path):
+            before.setdefault(step, set()).update(path[:place])
+    return list(TopologicalSorter(before).static_order())
 
 
 def _point(measures: Mapping[str, Any], name: str) -> Point | None:

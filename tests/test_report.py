@@ -120,6 +120,31 @@ def test_a_replay_shows_its_funnel_slices_and_rankings(tmp_path: Path) -> None:
     assert "1 of 3; line 2: broken: &lt;/script&gt;" in text
 
 
+def test_steps_of_a_funnel_stand_in_the_order_in_which_they_are_taken(tmp_path: Path) -> None:
+    """Whichever row comes first: the agent's own steps stand among those that it shares with the pipeline."""
+
+    def path(*steps: str) -> list[dict[str, Any]]:
+        return [{"step": step, "recall": 0.5, "items": 9, "turns": 2} for step in steps]
+
+    figures = {"R@1": MEASURE, "R@10": MEASURE, "R@20": MEASURE}
+    taken = {
+        "pipeline": path("candidates", "first 200", "first 20"),
+        "agent": path("filters", "first 200", "first 20", "shown"),
+    }
+    for rows in (taken, dict(reversed(taken.items()))):
+        write = {
+            "turns": 2,
+            "data": {"gold_named_before_share": 0.0, "bad_lines": 0, "lines": 2, "named": []},
+            "rows": dict.fromkeys(rows, figures),
+            "funnel": rows,
+        }
+        written(tmp_path, write)
+        text = (tmp_path / "report.html").read_text(encoding="utf-8").partition("is left after each step")[2]
+        places = [text.index(f">{step}<") for step in ("filters", "first 200", "first 20", "shown")]
+        assert places == sorted(places)
+        assert text.index(">candidates<") < text.index(">first 200<")
+
+
 def test_many_dialogues_are_thinned_and_said_to_be(tmp_path: Path) -> None:
     page = written(tmp_path, simulated(), *({**dialogue(), "id": str(n)} for n in range(2500)))
     assert len(page.records) == 1000
