@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.llm import EngineError, Request, Role, by_first_token
+from agent.llm import EngineError, Request, Role
 from agent.models import adapters, cache_folder, model_path
 from agent.settings import Settings
 
@@ -72,7 +72,10 @@ class OpenVINOEngine:
         pipeline = self._pipeline(request.role)
         with self._lock:
             result = pipeline.generate([_text(pipeline, request)], config)
-        return by_first_token(dict(zip(result.texts, map(float, result.scores), strict=True)), choices)
+        found: dict[str, float] = {}
+        for text, score in zip(result.texts, result.scores, strict=True):  # likeliest first
+            found.setdefault(text.strip(), float(score))
+        return [found.get(_first_token(pipeline, choice), float("-inf")) for choice in choices]
 
     def tokens(self, request: Request) -> list[int]:
         """The prompt as the model reads it."""
@@ -130,6 +133,11 @@ def _text(pipeline: Any, request: Request) -> str:
     """The messages in the model's own chat template, and what the reply has already."""
     messages = [{"role": message.role, "content": message.content} for message in request.messages]
     return str(pipeline.get_tokenizer().apply_chat_template(messages, add_generation_prompt=True)) + request.begun
+
+
+def _first_token(pipeline: Any, text: str) -> str:
+    tokenizer = pipeline.get_tokenizer()
+    return str(tokenizer.decode([int(tokenizer.encode(text, add_special_tokens=False).input_ids.data[0][0])])).strip()
 
 
 def _load(model: Path, settings: Settings) -> Any:

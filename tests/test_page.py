@@ -179,7 +179,7 @@ def test_a_turn_that_is_closed_stops_the_model_and_leaves_no_mark(tiny_catalog: 
             finally:
                 self.stopped = True
 
-    engine, session = Writer(roles=["writer"]), Session()
+    engine, session = Writer(free=["writer"]), Session()
     turn = respond(service(tiny_catalog, engine=engine), "hello", [], talk(session), ())
     while not next(turn).history[-1].content.startswith("Tell"):
         assert not engine.stopped
