@@ -5,7 +5,7 @@ chat, the maker of its examples in training) sends back which of it is said, and
 """
 
 import random
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -15,13 +15,14 @@ from agent.evidence import Pick
 from agent.wording import (
     NUMBER,
     SLOT,
-    Fact,
+    Forms,
     Known,
     Saying,
     Wording,
     all_known,
     article,
     clauses,
+    first_sentence,
     known,
     noun_phrase,
     read_patterns,
@@ -35,7 +36,13 @@ VARIANTS = 4  # sentences by one pattern
 ALIKE = 0.65  # share of replies that say what all picks have in common, where there is something
 CLOSING = 0.3  # share of replies with a last sentence
 YEARS = 0.4  # share of titles with their year in a recommendation
+ANSWERS = 3  # ways that one answer is offered in
+KINDS = ("about", "year", "unknown", "here")  # what may be asked of any pick, beside its columns
 NUMBERS = ("no", "one", "two", "three", "four", "five")
+
+
+About = tuple[str, int, str]
+NOTHING: About = ("", 0, "")
 
 
 class Replies(BaseModel):
@@ -72,13 +79,15 @@ class Offer:
     """A sentence that may come next.
 
     `about` is its kind, the place of its pick and the column it is on, as far as it has them; `size` is the number of
-    picks it speaks of, and `said` what the whole reply has said with it.
+    picks it speaks of, and `said` what the whole reply has said with it. What is `silent` only the writer reads: it
+    settles what is to be answered before a word of the answer is out.
     """
 
     text: str
-    about: tuple[str, int, str] = ("", 0, "")
+    about: About = NOTHING
     size: int = 0
     said: tuple[Saying, ...] = ()
+    silent: bool = False
 
 
 Parts = Generator[Sequence[Offer], Offer, None]  # offers what may come next, and is sent what is said
@@ -132,26 +141,29 @@ class Composer:
             yield [Offer(self.chance.choice(replies.closing[many]))]
 
     def answered(self, picks: Sequence[Pick]) -> Parts:
-        """One sentence: each that answers some question about these picks. All patterns are offered, since what is
-        asked decides how the answer begins.
-        """
+        """What the question is about: a column of a pick, or which pick has most of something. Then one sentence."""
         told = all_known(picks)
         self.years = 0.0
-        offers: dict[str, Offer] = {}
-        for place, one in enumerate(told):
-            for offer in [*self._facts(one, place), *self._kinds(one, place)]:
-                offers.setdefault(offer.text, offer)
-        for offer in self._most(told):
-            offers.setdefault(offer.text, offer)
-        yield list(offers.values())
+        columns = list(dict.fromkeys(fact.column for one in told for fact in one.facts))
+        asked: dict[str, About] = {}
+        for place in range(len(told)):
+            abouts = [("fact", column) for column in columns] + [(kind, "") for kind in KINDS]
+            for kind, column in abouts:
+                asked.setdefault(f"{place + 1} {column or kind}:", (kind, place, column))
+        for about in self._most(told):
+            asked.setdefault(f"{about[2].partition(': ')[2]}:", about)
+        offer = yield [Offer(text, about, silent=True) for text, about in asked.items()]
+        one = told[offer.about[1]]
+        unknown = self.phrases.replies.answers["unknown"]
+        answers = list(self._answers(one, offer.about)) or list(self._filled(unknown, one, offer.about))
+        yield self.chance.sample(answers, min(ANSWERS, len(answers)))
 
     def chatted(self) -> Parts:
-        """One sentence of small talk, or two."""
-        yield [
-            Offer(text.format(noun=self.noun, a=article(self.noun)), (kind, 0, ""))
-            for kind, texts in self.phrases.replies.chat.items()
-            for text in texts
-        ]
+        """What kind of small talk it is, and a sentence for it, or two."""
+        chat = self.phrases.replies.chat
+        offer = yield [Offer(f"{kind.replace('_', ' ')}:", (kind, 0, ""), silent=True) for kind in chat]
+        texts = self.chance.sample(chat[offer.about[0]], ANSWERS)
+        yield [Offer(text.format(noun=self.noun, a=article(self.noun)), offer.about) for text in texts]
 
     def _opening(self, many: str, count: int, likes: Sequence[str], given_up: bool) -> Offer:
         kind = "given_up_" if given_up else "likes_" if likes and self.chance.random() < 0.5 else ""
@@ -190,31 +202,36 @@ class Composer:
                 yield Offer(text, size=len(group), said=tuple(self.said))
         self.said = kept
 
-    def _facts(self, one: Known, place: int) -> Iterator[Offer]:
-        """Each of its facts in each way."""
-        for fact in one.facts:
-            forms = self.phrases.wording.forms(fact.column, fact.values[0])
-            if sayable(fact, forms):
-                first = replace(one, facts=(fact, *(other for other in one.facts if other != fact)))
-                for pred in forms.pred:
-                    said = fact.say(pred, forms, self.noun)
-                    yield from self._answers("fact", first, (place, fact.column), pred=said)
+    def _answers(self, one: Known, about: About) -> Iterator[Offer]:
+        """Sentences that answer what is asked about this pick, in each way; none where the catalog does not say."""
+        kind, _, column = about
+        patterns = self.phrases.replies.answers[kind]
+        if kind in ("fact", "most"):
+            fact = one.fact(column.partition(":")[0])
+            forms = self.phrases.wording.forms(fact.column, fact.values[0]) if fact is not None else Forms()
+            if fact is None or not sayable(fact, forms):
+                return
+            first = replace(one, facts=(fact, *(other for other in one.facts if other != fact)))
+            for pred in forms.pred:
+                said = fact.say(pred, forms, self.noun)
+                yield from self._filled(patterns, first, about, pred=said, most=column.partition(": ")[2])
+        elif kind == "year":
+            if one.pick.item.year is not None:
+                yield from self._filled(patterns, one, about, y=str(one.pick.item.year))
+        else:
+            said = list(self._filled(patterns, one, about))
+            if kind == "about" and not said:
+                said = list(self._filled(self.phrases.replies.answers["text"], one, about))
+            yield from said
 
-    def _kinds(self, one: Known, place: int) -> Iterator[Offer]:
-        """What it is about, its year, that it is here, that there is no more to say."""
-        for kind in ("about", "missing", "have"):
-            yield from self._answers(kind, one, (place, ""))
-        if one.pick.item.year is not None:
-            yield from self._answers("year", one, (place, ""), y=str(one.pick.item.year))
-
-    def _answers(self, kind: str, one: Known, about: tuple[int, str], **values: str) -> Iterator[Offer]:
-        for pattern in self.phrases.replies.answers[kind]:
+    def _filled(self, patterns: Sequence[str], one: Known, about: About, **values: str) -> Iterator[Offer]:
+        for pattern in patterns:
             self.said = []
             text = self.fill(pattern, [one], **values)
             if text is not None:
-                yield Offer(text, (kind, *about), 1)
+                yield Offer(text, about, 1)
 
-    def _most(self, told: Sequence[Known]) -> Iterator[Offer]:
+    def _most(self, told: Sequence[Known]) -> Iterator[About]:
         """ "The shortest": for a number that every pick gives, the one that stands alone at an end."""
         for fact in told[0].facts if len(told) > 1 else ():
             facts = [other for one in told if (other := one.fact(fact.column)) and NUMBER.fullmatch(other.values[0])]
@@ -224,15 +241,7 @@ class Composer:
             forms = self.phrases.wording.forms(fact.column, fact.values[0])
             for words, best in ((forms.low, min(numbers)), (forms.high, max(numbers))):
                 if numbers.count(best) == 1:
-                    place = numbers.index(best)
-                    yield from self._superlatives(words, told[place], place, facts[place])
-
-    def _superlatives(self, words: Iterable[str], one: Known, place: int, fact: Fact) -> Iterator[Offer]:
-        forms = self.phrases.wording.forms(fact.column, fact.values[0])
-        for most in words:
-            for pred in forms.pred:
-                said = fact.say(pred, forms, self.noun)
-                yield from self._answers("most", one, (place, f"{fact.column}: {most}"), most=most, pred=said)
+                    yield from (("most", numbers.index(best), f"{fact.column}: {most}") for most in words)
 
     def fill(self, pattern: str, picks: Sequence[Known], **values: str) -> str | None:
         """A pattern with the titles and reasons of its picks; None when one of them has nothing for a slot."""
@@ -273,6 +282,8 @@ class Composer:
                 return None
             self.said.append(("text", known.text))
             return self.chance.choice(found_clauses)
+        if name == "s":
+            return first_sentence(known.text) or None
         if name == "post":
             said = self._fact(known, "post", self.attributes if many else ())
             return None if said is None else f" {said}"

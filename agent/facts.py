@@ -11,11 +11,11 @@ alone: links and code out of it never pass.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.evidence import Pick
 from tools.schema import Column, Manifest
@@ -82,6 +82,14 @@ def neutral_words() -> frozenset[str]:
     """Words that state nothing about an item."""
     lines = files("prompts").joinpath("neutral_words.txt").read_text(encoding="utf-8").splitlines()
     return frozenset(stem(fold(word)) for line in lines if not line.startswith("#") for word in line.split())
+
+
+class Checked(NamedTuple):
+    """A sentence, its words that nothing supports, and the picks it is about: those that it or one before it named."""
+
+    text: str
+    unsupported: list[str]
+    about: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -188,14 +196,16 @@ class Checker:
         opens = not match.string[: match.start()].strip(" \t\n\"'-*•():0123456789.")
         return base in self.neutral and (part.islower() or opens or part == "I")
 
+    def sentences(self, text: str, before: tuple[int, ...] = ()) -> Iterator[Checked]:
+        """Each sentence of a text that follows one about the picks `before`."""
+        for sentence in split(text, self.picks):
+            bad = self.unsupported(sentence, before)
+            before = self.named(sentence) or before
+            yield Checked(sentence, bad, before)
+
     def check(self, text: str) -> list[str]:
         """Every unsupported word of a whole reply."""
-        bad: list[str] = []
-        before: tuple[int, ...] = ()
-        for sentence in split(text, self.picks):
-            bad += self.unsupported(sentence, before)
-            before = self.named(sentence) or before
-        return bad
+        return [word for sentence in self.sentences(text) for word in sentence.unsupported]
 
 
 def _values(pick: Pick, manifest: Manifest) -> set[str]:

@@ -202,13 +202,18 @@ def sayable(fact: Fact, forms: Forms) -> bool:
     return not forms.only or bool(re.fullmatch(forms.only, fact.values[0]))
 
 
+def first_sentence(text: str) -> str:
+    """Of a text as it is told, which may be cut short and then ends in dots."""
+    return re.split(r"(?<=[.!?]) (?!\.\.\.)", text)[0]
+
+
 def clauses(text: str, words: int) -> Iterator[str]:
     """Main clauses of a text's first sentence, in lower case at their start, of at most so many words.
 
     A text cut short (it ends in dots) gives only what ends before the cut.
     """
     whole = not text.endswith(" ...")
-    sentence = re.split(r"(?<=[.!?]) ", text.removesuffix(" ..."))[0]
+    sentence = first_sentence(text).removesuffix(" ...")
     ended = whole or sentence.endswith((".", "!", "?"))
     sentence = sentence.rstrip(".!?")
     if not SUBJECT.match(sentence):

@@ -24,6 +24,7 @@ CONDITION = re.compile(  # of Where.canonical
 )
 TRIES = 2  # one reply, one rewrite
 MAX_TOKENS = 160
+REFUSED = "writer: refused: "  # begins the note of a sentence that was offered, chosen, and did not pass
 
 
 def write(
@@ -64,19 +65,22 @@ def tell(
 
     What the check refuses is no longer offered. Where nothing is left to say of any pick the plain reply is said.
     """
-    text, before, spoken, refused = "", tuple[int, ...](), not checker.picks, 0
+    written, text, before, spoken, refused = "", "", tuple[int, ...](), not checker.picks, 0
     offers = list(next(parts, ()))
     while offers:
-        offer = choose(engine, messages, text, offers)
-        bad, named = _unsupported(checker, offer.text, before)
-        if bad:
-            notes.append(f"writer: refused: {offer.text}")
+        offer = choose(engine, messages, written, offers)
+        checked = [] if offer.silent else list(checker.sentences(offer.text, before))
+        if any(sentence.unsupported for sentence in checked):
+            notes.append(REFUSED + offer.text)
             refused += 1
             offers.remove(offer)
             continue
-        piece, before, spoken = (" " if text else "") + offer.text, named, spoken or bool(offer.size)
-        text += piece
-        yield piece
+        written += (" " if written else "") + offer.text
+        if not offer.silent:
+            before, spoken = checked[-1].about, spoken or bool(offer.size)
+            piece = (" " if text else "") + offer.text
+            text += piece
+            yield piece
         try:
             offers = list(parts.send(offer))
         except StopIteration:
@@ -86,15 +90,6 @@ def tell(
     else:
         notes.append("writer: plain reply")
         yield ("\n\n" if text else "") + plain
-
-
-def _unsupported(checker: Checker, text: str, before: tuple[int, ...]) -> tuple[list[str], tuple[int, ...]]:
-    """What nothing supports in one or more sentences, and the picks that the last of them is about."""
-    bad: list[str] = []
-    for sentence in split(text, checker.picks):
-        bad += checker.unsupported(sentence, before)
-        before = checker.named(sentence) or before
-    return bad, before
 
 
 def _sentences(pieces: Iterator[str], picks: Sequence[Pick]) -> Iterator[str]:

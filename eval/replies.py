@@ -45,15 +45,10 @@ class Reply:
 
 def measured(checker: Checker, text: str) -> Measured:
     """A reply about the checker's picks; that it names one is asked only where there are any."""
-    sentences = split(text, checker.picks)
-    refused: list[list[str]] = []
-    before: tuple[int, ...] = ()
-    for sentence in sentences:
-        refused.append(checker.unsupported(sentence, before))
-        before = checker.named(sentence) or before
+    refused = [sentence.unsupported for sentence in checker.sentences(text)]
     shares = {
         "supported replies": _of(not any(refused)),
-        "supported sentences": (float(sum(not words for words in refused)), float(len(sentences))),
+        "supported sentences": (float(sum(not words for words in refused)), float(len(refused))),
         "repeats itself": _of(repeats(text, checker.picks)),
         "words": (float(len(words_of(text))), 1.0),
     }

@@ -14,6 +14,7 @@ from agent.memory import Session
 from agent.messages import chat_messages
 from agent.plan import Plan
 from agent.settings import Settings
+from agent.write import REFUSED
 from agent.written import Dialogue, Turn, remember
 from eval.held_out import command, opened
 from eval.models import models
@@ -23,7 +24,6 @@ from tools.catalog import Catalog
 from tools.errors import UsherError
 
 ACTS = ("recommend", "answer", "chat")  # a question back is the planner's
-REFUSED = "writer: refused: "  # begins the note of a sentence that the check refused (agent/write.py)
 CAME = {"writer": "as written", "writer: rewritten": "rewritten", "writer: plain reply": "plain reply"}  # by note
 
 
@@ -98,7 +98,7 @@ class _Listener:
         if request.role == "planner":
             yield self.plan
             return
-        if request.begun or request.grammar is not None:  # a word of a reply
+        if request.grammar is not None:  # one word of a reply
             yield from self.model.stream(request)
             return
         first, text = not self.asked, ""

@@ -14,7 +14,7 @@ POPULAR = 1500  # most popular items that a wish may start from
 GIVEN_UP = 0.12  # share of wishes with a condition that nothing meets
 
 
-class Phrases(BaseModel):
+class WishPatterns(BaseModel):
     """The sentences around a wish."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -42,7 +42,7 @@ class Wishes:
 
     catalog: Catalog
     wording: Wording
-    phrases: Phrases
+    phrases: WishPatterns
     chance: random.Random
 
     def draw(self) -> Asked:

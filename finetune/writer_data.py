@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import ConfigDict
 
-from agent.compose import SPOKEN, Composer, Offer, Parts
-from agent.compose import Phrases as ReplyPhrases
+from agent.compose import SPOKEN, Composer, Offer, Parts, Phrases
 from agent.evidence import Pick, gather
 from agent.facts import Checker, neutral_words, stems
 from agent.memory import Profile
@@ -22,19 +21,21 @@ from agent.plan import Plan
 from agent.pool import Pool, fuse, run_calls
 from agent.wording import all_known, read_patterns
 from finetune.example import Example
-from finetune.wishes import Phrases, Wishes
+from finetune.wishes import Wishes, WishPatterns
 from tools import registry
 from tools.catalog import Catalog
 
 COUNTS = {1: 15, 2: 20, 3: 65}  # picks that a reply speaks of, with weights; three is what a turn speaks of
-KINDS = {"recommend": 60, "answer": 24, "chat": 16}  # shares in percent
-ASKED = {"fact": 40, "about": 16, "year": 8, "most": 14, "missing": 12, "have": 10}  # kinds of questions, in percent
+KINDS = {"recommend": 40, "answer": 42, "chat": 18}  # shares in percent
+ASKED = {"fact": 40, "about": 16, "year": 8, "most": 14, "unknown": 12, "here": 10}  # kinds of questions, in percent
+ABSENT = ("cast", "country", "language", "mpaa", "setting_period", "setting_place")  # asked for where nobody has them
+SHORT = 4  # letters at least of a title that is not given whole
 DEPTH = 16  # of the fused order that picks are drawn from
 TRIES = 12  # of one situation until it gives a reply that passes the check
 Good = Callable[[Offer], float]  # how well an offer answers; below 0 it does not
 
 
-class Patterns(Phrases):
+class Patterns(WishPatterns):
     """writer.yaml."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,7 +58,7 @@ class Maker:
 
     catalog: Catalog
     patterns: Patterns
-    phrases: ReplyPhrases
+    phrases: Phrases
     chance: random.Random
     neutral: frozenset[str]
     tally: Tally
@@ -74,20 +75,23 @@ class Maker:
         """The reply of the best offers that the check of the product lets through; None where there is none."""
         documents = self.catalog.documents([pick.item.row for pick in picks])
         checker = Checker(self.catalog.manifest, tuple(picks), documents, said, self.neutral)
-        text = ""
+        written, text = "", ""
         offers = list(next(parts, ()))
         while True:
             ranked = sorted(offers, key=lambda offer: -good(offer) - self.chance.random())
             offer = next((one for one in ranked if good(one) >= 0 and self._passes(checker, text, one)), None)
             if offer is None:
                 return None
-            text += (" " if text else "") + offer.text
+            written += (" " if written else "") + offer.text
+            text += "" if offer.silent else f" {offer.text}"
             try:
                 offers = list(parts.send(offer))
             except StopIteration:
-                return text
+                return written
 
     def _passes(self, checker: Checker, before: str, offer: Offer) -> bool:
+        if offer.silent:
+            return True
         self.tally.composed += 1
         good = not checker.check(f"{before} {offer.text}")
         self.tally.passed += good
@@ -99,7 +103,7 @@ def writer_examples(catalog: Catalog, seed: int, count: int, tally: Tally | None
     chance = random.Random(seed)
     patterns = read_patterns("finetune", "data/writer.yaml", Patterns)
     neutral = neutral_words()
-    phrases = ReplyPhrases.read(catalog.manifest, neutral)
+    phrases = Phrases.read(catalog.manifest, neutral)
     maker = Maker(catalog, patterns, phrases, chance, neutral, tally or Tally())
     make = {"recommend": _recommend, "answer": _answer, "chat": _chat}
     made = 0
@@ -167,7 +171,7 @@ def _question(maker: Maker, picks: Sequence[Pick]) -> tuple[str, tuple[str, int,
     """A question and what its answer is about; an empty question where these picks have nothing for it."""
     chance, asks = maker.chance, maker.patterns.asks
     kind = chance.choices(list(ASKED), list(ASKED.values()))[0]
-    place = chance.randrange(len(picks)) if len(picks) > 1 and chance.random() < 0.6 else 0
+    place = chance.randrange(len(picks)) if chance.random() < 0.7 else 0
     which, about = _which(maker, picks, place), (kind, place, "")
     if kind == "most":
         offers = [one for one in next(maker.composer().answered(picks)) if one.about[0] == "most"]
@@ -175,15 +179,20 @@ def _question(maker: Maker, picks: Sequence[Pick]) -> tuple[str, tuple[str, int,
             return "", about
         about = chance.choice(offers).about
         return chance.choice(asks["most"]).format(most=about[2].partition(": ")[2]), about
-    if kind == "have":
+    if kind == "here":
         which = picks[place].item.title if chance.random() < 0.7 else picks[place].item.title.lower()
     ways = asks.get(kind, [])
-    if kind == "fact":
-        facts = all_known([picks[place]])[0].facts
-        forms = [(fact.column, maker.phrases.wording.forms(fact.column, fact.values[0])) for fact in facts]
-        column, form = chance.choice(forms) if forms else ("", None)
+    told = all_known(picks)
+    facts = {fact.column: fact for one in told for fact in one.facts}
+    if kind == "fact" and facts:
+        own = [fact.column for fact in told[place].facts]
+        column = chance.choice(own if own and chance.random() < 0.85 else list(facts))
         about = (kind, place, column)
-        ways = [ask.replace("{c}", column) for ask in form.ask] if form is not None else []
+        ask = maker.phrases.wording.forms(column, facts[column].values[0]).ask
+        ways = [way.replace("{c}", column) for way in ask]
+    elif kind == "unknown" and chance.random() < 0.4:
+        absent = [column for column in ABSENT if column.replace("_", " ") not in facts]
+        ways = [way for column in absent for way in maker.phrases.wording.columns[column].ask]
     if not ways:
         return "", about
     return chance.choice(ways).format(which=which, noun=maker.noun), about
@@ -192,13 +201,17 @@ def _question(maker: Maker, picks: Sequence[Pick]) -> tuple[str, tuple[str, int,
 def _which(maker: Maker, picks: Sequence[Pick], place: int) -> str:
     """How a pick is asked about: by its title, by its place, or as the one that was spoken of."""
     chance = maker.chance
-    if len(picks) == 1 and chance.random() < 0.4:
-        return "it"
+    if chance.random() < (0.4 if len(picks) == 1 else 0.1 if place == 0 else 0.0):
+        return chance.choice(["it", "it", "that one", f"this {maker.noun}"])
     if len(picks) == 1 or chance.random() < 0.4:
-        return picks[place].item.title
+        title = picks[place].item.title
+        short = title.split(":")[0].removeprefix("The ")
+        alone = sum(short in pick.item.title for pick in picks) == 1
+        return short if alone and len(short) >= SHORT and chance.random() < 0.3 else title
     last = place + 1 == len(picks) and chance.random() < 0.5
     ordinal = "last" if last else maker.patterns.asks["ordinals"][place]
-    return chance.choice([f"the {ordinal} one", f"the {ordinal} one", f"the {ordinal}", f"number {place + 1}"])
+    noun = chance.choice(["one", "one", "one", maker.noun])
+    return chance.choice([f"the {ordinal} {noun}", f"the {ordinal} {noun}", f"the {ordinal}", f"number {place + 1}"])
 
 
 def _chat(maker: Maker) -> Example | None:

@@ -33,36 +33,41 @@ def phrases(tiny_catalog: Catalog) -> Phrases:
     return Phrases.read(tiny_catalog.manifest, neutral_words())
 
 
+def words_of(request: Request) -> list[str]:
+    """What a grammar of choices lets through."""
+    return (request.grammar or "").split('"')[1::2]
+
+
 class Leaning(ScriptedEngine):
-    """Goes for `text` wherever it is asked, by tokens of at most so many letters."""
+    """Goes for `text` wherever it is asked."""
 
-    def __init__(self, text: str, letters: int = 99) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__(roles=["writer"])
-        self.text, self.token = text, letters
-
-    def rest(self, request: Request) -> str:
-        return self.text.removeprefix(request.begun).strip()
-
-    def choose(self, request: Request, choices: Sequence[str]) -> list[float]:
-        self.requests.append(request)
-        token = self.rest(request)[: self.token]
-        return by_first_token({token[:size]: -1.0 for size in range(1, len(token) + 1)}, choices)
+        self.text = text
 
     def stream(self, request: Request) -> Iterator[str]:
         self.requests.append(request)
-        words = sorted((request.grammar or "").split('"')[1::2], key=len)
-        yield from [word for word in words if self.rest(request).startswith(word.strip())][-1:]
+        rest = self.text.removeprefix(request.begun).strip()
+        yield from [word for word in sorted(words_of(request), key=len) if rest.startswith(word.strip())][-1:]
 
 
-class Wayward(Leaning):
+class Wayward(ScriptedEngine):
     """Goes anywhere."""
 
     def __init__(self, chance: random.Random) -> None:
-        super().__init__("")
+        super().__init__(roles=["writer"])
         self.chance = chance
 
-    def choose(self, request: Request, choices: Sequence[str]) -> list[float]:
-        return [self.chance.random() for _ in choices]
+    def stream(self, request: Request) -> Iterator[str]:
+        yield self.chance.choice(words_of(request))
+
+
+class Unbound(ScriptedEngine):
+    """Writes on, whatever the grammar: a server that knows none."""
+
+    def stream(self, request: Request) -> Iterator[str]:
+        self.requests.append(request)
+        yield from self.texts
 
 
 def picks_of(catalog: Catalog, rows: Sequence[int]) -> tuple[Pick, ...]:
@@ -117,23 +122,56 @@ def test_a_question_is_answered_by_what_the_catalog_holds_and_by_no_more(
     tiny_catalog: Catalog, phrases: Phrases
 ) -> None:
     picks = picks_of(tiny_catalog, [0, 1, 2])
-    composer = Composer.of(phrases, tiny_catalog.manifest, random.Random(1))
-    (offers,) = list(every(composer.answered(picks), random.Random(1)))
-    kinds = {offer.about[0] for offer in offers}
-    assert {"fact", "missing", "have", "year", "most"} <= kinds
     for place, pick in enumerate(picks):
-        (director,) = {
-            offer.about[2] for offer in offers if offer.about[:2] == ("fact", place) and "director" in offer.about[2]
-        }
-        told = [offer.text for offer in offers if offer.about == ("fact", place, director)]
+        told = answers(tiny_catalog, phrases, picks, f"{place + 1} director:")
         assert all(pick.item.title in text and str(pick.item.values["director"]) in text for text in told)
-    runtimes = [float(pick.item.values["runtime"]) for pick in picks]
-    shortest = [offer for offer in offers if offer.about[0] == "most" and "shortest" in offer.about[2]]
-    assert {offer.about[1] for offer in shortest} == {runtimes.index(min(runtimes))}
+        assert all(str(pick.item.year) in text for text in answers(tiny_catalog, phrases, picks, f"{place + 1} year:"))
+        for kind in ("about", "here", "unknown"):
+            assert all(
+                pick.item.title in text for text in answers(tiny_catalog, phrases, picks, f"{place + 1} {kind}:")
+            )
+    shortest = min(picks, key=lambda pick: float(str(pick.item.values["runtime"])))
+    for text in answers(tiny_catalog, phrases, picks, "shortest:"):
+        assert shortest.item.title in text
+        assert str(shortest.item.values["runtime"]) in text
     read = answer_messages("film", "who made the second one?", picks)[1].content
     assert "2. " + picks[1].name in read
     assert "director" in read
     assert str(picks[1].item.values["director"]) not in read  # what is chosen is what is asked about, and not its value
+
+
+def answers(catalog: Catalog, phrases: Phrases, picks: Sequence[Pick], asked: str) -> list[str]:
+    """What is offered once the question is taken to be about that."""
+    parts = Composer.of(phrases, catalog.manifest, random.Random(1)).answered(picks)
+    (about,) = [offer for offer in next(parts) if offer.text == asked]
+    assert about.silent
+    told = [offer.text for offer in parts.send(about)]
+    assert told
+    return told
+
+
+def test_what_the_catalog_does_not_hold_of_an_item_is_said_to_be_unknown(
+    tiny_catalog: Catalog, phrases: Phrases
+) -> None:
+    """Another item's column may be asked for, and there is nothing to say of this one's."""
+    full, bare = picks_of(tiny_catalog, [0, 1])
+    bare = replace(bare, item=replace(bare.item, values=bare.item.values | {"director": None}))
+    told = answers(tiny_catalog, phrases, [full, bare], "2 director:")
+    assert all(bare.item.title in text for text in told)
+    assert all(re.search(r"not say|not know|nothing|can't|no such", text) for text in told)
+
+
+def test_what_an_answer_is_about_is_settled_first_and_not_said(tiny_catalog: Catalog, phrases: Phrases) -> None:
+    picks, notes = picks_of(tiny_catalog, [0, 1, 2]), list[str]()
+    engine = Leaning("2 director:")
+    parts = Composer.of(phrases, tiny_catalog.manifest, random.Random(1)).answered(picks)
+    reply = "".join(tell(engine, ASKED, parts, checker_of(tiny_catalog, picks), "plain", notes))
+    assert picks[1].item.title in reply
+    assert str(picks[1].item.values["director"]) in reply
+    assert "2 director" not in reply
+    assert engine.requests[0].begun == ""
+    assert all(request.begun.startswith("2") for request in engine.requests[1:])
+    assert notes == ["writer"]
 
 
 PHRASE = st.lists(st.sampled_from(["Try", "Heat", "a", "an", "crime", "film.", "1995", "19,"]), min_size=1, max_size=6)
@@ -147,7 +185,7 @@ def test_the_writer_gets_what_it_goes_for(texts: list[str], data: st.DataObject)
     engine = Leaning(wanted)
     found = choose(engine, ASKED, "", offers).text
     assert WORD.findall(found)[: len(WORD.findall(wanted))] == WORD.findall(wanted)
-    assert len(engine.requests) <= 2 * max(len(WORD.findall(text)) for text in texts)
+    assert len(engine.requests) <= max(len(WORD.findall(text)) for text in texts)
 
 
 def test_what_all_offers_share_is_not_asked_for() -> None:
@@ -157,12 +195,12 @@ def test_what_all_offers_share_is_not_asked_for() -> None:
     assert [request.begun for request in engine.requests] == ["Sure! Try Heat, a"]
 
 
-def test_words_that_begin_with_one_token_are_told_apart_by_writing() -> None:
-    """Of a first token "B" nobody knows whether "Brazil" or "Braveheart" is meant."""
+@pytest.mark.parametrize(("written", "wanted"), [("Brazil is long", 1), ("Braveheart", 0), ("Heat", 0), ("", 0)])
+def test_of_a_server_without_grammars_what_it_writes_is_taken_if_it_was_offered(written: str, wanted: int) -> None:
     offers = [Offer("Braveheart is long."), Offer("Brazil is long.")]
-    engine = Leaning("Brazil is long.", letters=2)
-    assert choose(engine, ASKED, "", offers) == offers[1]
-    assert [request.grammar for request in engine.requests] == [None, 'root ::= "Braveheart" | "Brazil"']
+    engine = Unbound([written] if written else [])
+    assert choose(engine, ASKED, "", offers) == offers[wanted]
+    assert [request.grammar for request in engine.requests] == ['root ::= "Braveheart" | "Brazil"']
 
 
 def test_a_choice_is_found_by_the_longest_token_it_begins_with() -> None:
