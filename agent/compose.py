@@ -5,13 +5,14 @@ chat, the maker of its examples in training) sends back which of it is said, and
 """
 
 import random
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
 from agent.evidence import Pick
+from agent.facts import attribute_stems, stems
 from agent.wording import (
     NUMBER,
     SLOT,
@@ -36,6 +37,7 @@ VARIANTS = 4  # sentences by one pattern
 ALIKE = 0.65  # share of replies that say what all picks have in common, where there is something
 CLOSING = 0.3  # share of replies with a last sentence
 YEARS = 0.4  # share of titles with their year in a recommendation
+CLAUSE = (24, 15)  # words at most that are told of an item's text, alone and beside others
 ANSWERS = 3  # ways that one answer is offered in
 KINDS = ("about", "year", "unknown", "here")  # what may be asked of any pick, beside its columns
 NUMBERS = ("no", "one", "two", "three", "four", "five")
@@ -66,12 +68,13 @@ class Phrases:
 
     replies: Replies
     wording: Wording
+    attributes: frozenset[str]  # stems of what must hold for all picks of a sentence, as the check has it
 
     @classmethod
     def read(cls, manifest: Manifest, neutral: frozenset[str]) -> Self:
         """`neutral` are the words that state nothing about an item (agent/facts.py)."""
         wording = read_patterns("prompts", "columns.yaml", Wording).backed(manifest, neutral)
-        return cls(read_patterns("prompts", "replies.yaml", Replies), wording)
+        return cls(read_patterns("prompts", "replies.yaml", Replies), wording, attribute_stems(manifest, neutral))
 
 
 @dataclass(frozen=True)
@@ -95,22 +98,20 @@ Parts = Generator[Sequence[Offer], Offer, None]  # offers what may come next, an
 
 @dataclass
 class Composer:
-    """Fills patterns. `attributes` are the columns whose values must hold for all picks of a sentence, as the check has
-    it; `said` is what this reply has said so far, so that no sentence repeats another.
+    """Fills patterns. `said` is what this reply has said so far, so that no sentence repeats another; `names` is how it
+    calls each pick, with the year or without.
     """
 
     phrases: Phrases
     noun: str
-    attributes: frozenset[str]
     chance: random.Random
-    years: float = YEARS
     said: list[Saying] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, phrases: Phrases, manifest: Manifest, chance: random.Random, noun: str = "") -> Self:
         """For a catalog; `noun` is another word for its items."""
-        attributes = frozenset(column.name.replace("_", " ") for column in manifest.enumerated())
-        return cls(phrases, noun or manifest.noun, attributes, chance)
+        return cls(phrases, noun or manifest.noun, chance)
 
     def recommended(self, picks: Sequence[Pick], likes: Sequence[str] = (), given_up: bool = False) -> Parts:
         """An opening, sentences that name each of the first SPOKEN picks with a reason, and now and then a last one.
@@ -118,6 +119,11 @@ class Composer:
         `likes` are the titles the wish is about. A pick of which nothing is known is passed over.
         """
         shared, told = known(picks[:SPOKEN])
+        filled = [one if self._tellable(one) else self._with_numbers(one, shared) for one in told]
+        told = [one for one in filled if self._tellable(one)]
+        if not told:
+            return
+        self._name(picks[:SPOKEN], YEARS)
         replies, many = self.phrases.replies, "one" if len(told) == 1 else "many"
         yield [self._opening(many, len(told), likes, given_up)]
         if (shared.facts or shared.liked) and self.chance.random() < ALIKE:
@@ -143,7 +149,7 @@ class Composer:
     def answered(self, picks: Sequence[Pick]) -> Parts:
         """What the question is about: a column of a pick, or which pick has most of something. Then one sentence."""
         told = all_known(picks)
-        self.years = 0.0
+        self._name(picks, 0.0)
         columns = list(dict.fromkeys(fact.column for one in told for fact in one.facts))
         asked: dict[str, About] = {}
         for place in range(len(told)):
@@ -164,6 +170,29 @@ class Composer:
         offer = yield [Offer(f"{kind.replace('_', ' ')}:", (kind, 0, ""), silent=True) for kind in chat]
         texts = self.chance.sample(chat[offer.about[0]], ANSWERS)
         yield [Offer(text.format(noun=self.noun, a=article(self.noun)), offer.about) for text in texts]
+
+    def _name(self, picks: Sequence[Pick], years: float) -> None:
+        """Titles, that share of them with their year, and each that two picks have."""
+        titles = [pick.item.title for pick in picks]
+        for pick in picks:
+            dated = titles.count(pick.item.title) > 1 or self.chance.random() < years
+            self.names[pick.item.row] = pick.name if dated else pick.item.title
+
+    def _tellable(self, one: Known) -> bool:
+        """Whether there is anything to say of it."""
+        if one.liked or next(clauses(one.text, CLAUSE[0]), ""):
+            return True
+        return any(
+            (forms.pred or forms.post) and sayable(fact, forms)
+            for fact in one.facts
+            for forms in [self.phrases.wording.forms(fact.column, fact.values[0])]
+        )
+
+    def _with_numbers(self, one: Known, shared: Known) -> Known:
+        """With all facts of the pick that are no count, which recommends nothing, and are not said of all."""
+        facts = [fact for fact in all_known([one.pick])[0].facts if shared.fact(fact.column) is None]
+        forms = [self.phrases.wording.forms(fact.column, fact.values[0]) for fact in facts]
+        return replace(one, facts=tuple(fact for fact, form in zip(facts, forms, strict=True) if form.post))
 
     def _opening(self, many: str, count: int, likes: Sequence[str], given_up: bool) -> Offer:
         kind = "given_up_" if given_up else "likes_" if likes and self.chance.random() < 0.5 else ""
@@ -219,10 +248,10 @@ class Composer:
             if one.pick.item.year is not None:
                 yield from self._filled(patterns, one, about, y=str(one.pick.item.year))
         else:
-            said = list(self._filled(patterns, one, about))
-            if kind == "about" and not said:
-                said = list(self._filled(self.phrases.replies.answers["text"], one, about))
-            yield from said
+            offers = list(self._filled(patterns, one, about))
+            if kind == "about" and not offers:
+                offers = list(self._filled(self.phrases.replies.answers["text"], one, about))
+            yield from offers
 
     def _filled(self, patterns: Sequence[str], one: Known, about: About, **values: str) -> Iterator[Offer]:
         for pattern in patterns:
@@ -252,7 +281,7 @@ class Composer:
                 name = slot.rstrip("0123456789")
                 if slot in values or (many and not slot.endswith(mark)) or name in ("liked", "both"):
                     continue
-                value = self._slot(name, pick, many, pattern)
+                value = self._slot(name, pick, many)
                 if value is None:
                     return None
                 values[slot] = value
@@ -265,19 +294,24 @@ class Composer:
         text = pattern.format(**values)
         return text[:1].upper() + text[1:]
 
-    def _slot(self, name: str, known: Known, many: bool, pattern: str) -> str | None:  # noqa: PLR0911 (one a slot)
+    def _slot(self, name: str, known: Known, many: bool) -> str | None:  # noqa: PLR0911 (one a slot)
         if name == "t":
-            undated = "{np" in pattern  # the noun phrase may give the year
-            return known.pick.item.title if undated or self.chance.random() >= self.years else known.pick.name
+            return self.names[known.pick.item.row]
+        if many:
+            known = self._apart(known)
         if name == "np":
-            attributes = self.attributes if many else ()
-            found = noun_phrase(known, self.phrases.wording, self.noun, self.chance, self.said, attributes)
+            dated = self.names[known.pick.item.row] != known.pick.item.title
+            found = noun_phrase(known, self.phrases.wording, self.noun, self.chance, self.said, dated)
             if found is None:
                 return None
             self.said += found[1]
             return found[0]
         if name == "d":
-            found_clauses = list(clauses(known.text, 15 if many else 24))
+            found_clauses = [
+                clause
+                for clause in clauses(known.text, CLAUSE[many])
+                if not (many and stems(clause) & self.phrases.attributes)
+            ]
             if not found_clauses or ("text", known.text) in self.said:
                 return None
             self.said.append(("text", known.text))
@@ -285,13 +319,22 @@ class Composer:
         if name == "s":
             return first_sentence(known.text) or None
         if name == "post":
-            said = self._fact(known, "post", self.attributes if many else ())
+            said = self._fact(known, "post")
             return None if said is None else f" {said}"
         if name == "pred":
-            return self._fact(known, "pred", self.attributes if many else ())
+            return self._fact(known, "pred")
         raise KeyError(f"{{{name}}}")
 
-    def _fact(self, known: Known, slot: str, free: Collection[str]) -> str | None:
+    def _apart(self, known: Known) -> Known:
+        """For a sentence that speaks of others, too: without what would have to be true of them."""
+        facts = [
+            replace(fact, values=values)
+            for fact in known.facts
+            if (values := tuple(value for value in fact.values if not stems(value) & self.phrases.attributes))
+        ]
+        return replace(known, facts=tuple(facts))
+
+    def _fact(self, known: Known, slot: str) -> str | None:
         """One fact in words, of a column spoken of least so far; evidence, which stands first, more likely."""
         found = []
         for place, fact in enumerate(known.facts):
@@ -299,7 +342,7 @@ class Composer:
             ways = forms.post if slot == "post" else forms.pred
             value = self.chance.choice(fact.values) if forms.lower else ", ".join(fact.values)
             times = sum(column == fact.column for column, _ in self.said)
-            if ways and times < 2 and fact.column not in free and (fact.column, value) not in self.said:
+            if ways and times < 2 and (fact.column, value) not in self.said:
                 weight = times + self.chance.random() * 0.9 + 0.1 * place
                 if sayable(fact, forms):
                     found.append((weight, fact, forms, ways, value))

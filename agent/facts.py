@@ -31,7 +31,8 @@ CODE = re.compile(r"[<>{}|\\=@^~`]|://|\]\(|\bwww\.", re.IGNORECASE)  # no sente
 NAME = 4  # words of a value that may be a name or a keyword; a longer one is free text
 HELD = 4096  # texts of the catalog whose stems are kept
 QUOTE = "theme: "  # begins the reason that quotes an item's text (tools/dense_search.py)
-INITIALS = re.compile(r"(?:[A-Z][\w'’-]+ [A-Z]|\b[A-Z]\.[A-Z])\.$")  # the first of "George S. Patton", "E.T."
+# The first of "George S. Patton", "E.T.", "with F. Murray Abraham".
+INITIALS = re.compile(r"(?:[A-Z][\w'’-]+ [A-Z]|\b[A-Z]\.[A-Z]|\b(?:and|by|from|of|with) [A-Z])\.$")
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+")
 
 
@@ -84,6 +85,14 @@ def neutral_words() -> frozenset[str]:
     return frozenset(stem(fold(word)) for line in lines if not line.startswith("#") for word in line.split())
 
 
+def attribute_stems(manifest: Manifest, neutral: frozenset[str]) -> frozenset[str]:
+    """Stems of the values of enumerated columns, which must hold for every pick of a sentence; of "suitable for
+    families" no "for".
+    """
+    values = [_held_stems(value) for column in manifest.enumerated() for value in column.values or ()]
+    return frozenset(word for words in values for word in (words - neutral or words))
+
+
 class Checked(NamedTuple):
     """A sentence, its words that nothing supports, and the picks it is about: those that it or one before it named."""
 
@@ -111,20 +120,21 @@ class Checker:
         return stems(self.said)
 
     @cached_property
-    def _vocabulary(self) -> set[str]:
-        """Stems of the values that are attributes; of "suitable for families" no "for"."""
-        values = [_held_stems(value) for column in self.manifest.enumerated() for value in column.values or ()]
-        return {word for words in values for word in (words - self.neutral or words)}
+    def _vocabulary(self) -> frozenset[str]:
+        return attribute_stems(self.manifest, self.neutral)
 
     @cached_property
     def _titles(self) -> list[tuple[re.Pattern[str], int]]:
-        """Patterns of the picks' titles with or without year, longest first, so that a title inside another waits."""
-        found = []
+        """Patterns of the picks' titles, longest first, so that a title inside another waits; those with the year come
+        before those without, so that of two films of one name the right one is named.
+        """
+        dated, bare = [], []
         for index, pick in enumerate(self.picks):
-            title = re.escape(fold(pick.item.title)).replace(r"\ ", r"\s+")
-            year = "" if pick.item.year is None else rf"(?:\s*\(?\b{pick.item.year}\b\)?)?"
-            found.append((re.compile(rf"(?<!\w){title}(?!\w){year}"), index))
-        return sorted(found, key=lambda pair: -len(pair[0].pattern))
+            title = rf"(?<!\w){re.escape(fold(pick.item.title))}(?!\w)".replace(r"\ ", r"\s+")
+            bare.append((re.compile(title), index))
+            if pick.item.year is not None:
+                dated.append((re.compile(rf"{title}\s*\(?\b{pick.item.year}\b\)?"), index))
+        return [pair for some in (dated, bare) for pair in sorted(some, key=lambda pair: -len(pair[0].pattern))]
 
     @cached_property
     def _facts(self) -> list[set[str]]:

@@ -171,17 +171,17 @@ def noun_phrase(
     noun: str,
     chance: random.Random,
     said: Collection[Saying],
-    free: Collection[str] = (),
+    dated: bool,
 ) -> tuple[str, list[Saying]] | None:
     """ "a dark crime film by Michael Mann", and what it says; None when there is too little to say.
 
-    What was `said` and columns in `free` are left out. Of a list of attributes one is named.
+    What was `said` is left out, and the year where the title gives it (`dated`). Of a list of attributes one is named.
     """
     adjectives, posts, saying = list[str](), list[str](), list[Saying]()
     for fact in sorted(known.facts, key=lambda fact: wording.order.get(fact.column.replace(" ", "_"), 99)):
         forms = wording.forms(fact.column, fact.values[0])
         value = chance.choice(fact.values) if forms.lower else ", ".join(fact.values)
-        if fact.column in free or (fact.column, value) in said or not sayable(fact, forms):
+        if (fact.column, value) in said or not sayable(fact, forms):
             continue
         if forms.adj and len(adjectives) < 2 and chance.random() < 0.7:
             adjectives.append(fact.say(chance.choice(forms.adj), forms, noun, value))
@@ -190,7 +190,7 @@ def noun_phrase(
             posts.append(fact.say(chance.choice(forms.post), forms, noun))
             saying.append((fact.column, value))
     year = known.pick.item.year
-    if year is not None and chance.random() < 0.3:
+    if year is not None and not dated and chance.random() < 0.3:
         posts.insert(0, f"from {year}") if chance.random() < 0.7 else adjectives.insert(0, str(year))
     if not saying:
         return None
