@@ -189,10 +189,13 @@ class Composer:
         )
 
     def _with_numbers(self, one: Known, shared: Known) -> Known:
-        """With all facts of the pick that are no count, which recommends nothing, and are not said of all."""
+        """With all its facts that a wish could name (of a count of votes nobody does) and that are not said of all."""
         facts = [fact for fact in all_known([one.pick])[0].facts if shared.fact(fact.column) is None]
         forms = [self.phrases.wording.forms(fact.column, fact.values[0]) for fact in facts]
-        return replace(one, facts=tuple(fact for fact, form in zip(facts, forms, strict=True) if form.post))
+        return replace(
+            one,
+            facts=tuple(fact for fact, form in zip(facts, forms, strict=True) if form.post or form.under or form.over),
+        )
 
     def _opening(self, many: str, count: int, likes: Sequence[str], given_up: bool) -> Offer:
         kind = "given_up_" if given_up else "likes_" if likes and self.chance.random() < 0.5 else ""
@@ -342,7 +345,7 @@ class Composer:
             ways = forms.post if slot == "post" else forms.pred
             value = self.chance.choice(fact.values) if forms.lower else ", ".join(fact.values)
             times = sum(column == fact.column for column, _ in self.said)
-            if ways and times < 2 and (fact.column, value) not in self.said:
+            if ways and times < SPOKEN and (fact.column, value) not in self.said:
                 weight = times + self.chance.random() * 0.9 + 0.1 * place
                 if sayable(fact, forms):
                     found.append((weight, fact, forms, ways, value))

@@ -174,6 +174,40 @@ def test_what_an_answer_is_about_is_settled_first_and_not_said(tiny_catalog: Cat
     assert notes == ["writer"]
 
 
+def test_titles_that_two_picks_have_come_with_their_year(tiny_catalog: Catalog, phrases: Phrases) -> None:
+    first, second, third = picks_of(tiny_catalog, [0, 1, 2])
+    second = replace(second, item=replace(second.item, title=first.item.title))
+    told = set[str]()
+    for seed in range(20):
+        parts = Composer.of(phrases, tiny_catalog.manifest, random.Random(seed)).recommended([first, second, third])
+        told |= {offer.text for offers in every(parts, random.Random(seed)) for offer in offers if offer.size}
+    named = [text for text in told if first.item.title in text]
+    assert named
+    assert all(first.name in text or second.name in text for text in named)
+    assert {third.name in text for text in told if third.item.title in text} == {True, False}
+
+
+def test_of_a_pick_without_text_or_facts_its_numbers_are_told(tiny_catalog: Catalog, phrases: Phrases) -> None:
+    """All that it shares with the others is said of all."""
+    picks = [
+        replace(pick, why=("genres: Comedy",), item=replace(pick.item, values=values))
+        for pick, runtime in zip(picks_of(tiny_catalog, [0, 1, 2]), (80, 95, 120), strict=True)
+        for values in [dict.fromkeys(pick.item.values, None) | {"genres": ("Comedy",), "runtime": runtime}]
+    ]
+    chance = random.Random(2)
+    parts = Composer.of(phrases, tiny_catalog.manifest, chance).recommended(picks)
+    reply = "".join(tell(Wayward(chance), ASKED, parts, checker_of(tiny_catalog, tuple(picks)), "plain", []))
+    assert all(runtime in reply for runtime in ("80", "95", "120"))
+
+
+def test_where_nothing_is_known_of_any_pick_the_plain_reply_is_all(tiny_catalog: Catalog, phrases: Phrases) -> None:
+    (pick,) = picks_of(tiny_catalog, [0])
+    bare = replace(pick, why=(), item=replace(pick.item, values=dict.fromkeys(pick.item.values, None)))
+    parts = Composer.of(phrases, tiny_catalog.manifest, random.Random(1)).recommended([bare])
+    checker = checker_of(tiny_catalog, (bare,))
+    assert list(tell(Leaning(""), ASKED, parts, checker, "plain", [])) == ["plain"]
+
+
 PHRASE = st.lists(st.sampled_from(["Try", "Heat", "a", "an", "crime", "film.", "1995", "19,"]), min_size=1, max_size=6)
 
 

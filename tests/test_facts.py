@@ -132,6 +132,29 @@ def test_a_mark_inside_a_title_ends_no_sentence(tiny_catalog: Catalog) -> None:
     assert split(f"See {picks[0].item.title}. Then rest.", picks) == [f"See {picks[0].item.title}. ", "Then rest."]
 
 
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("It is a film with F. Murray Abraham. Try it.", ["It is a film with F. Murray Abraham.", "Try it."]),
+        ("It is by George S. Patton. Try it.", ["It is by George S. Patton.", "Try it."]),
+        ("This is plan B. Try it.", ["This is plan B.", "Try it."]),
+    ],
+)
+def test_an_initial_ends_no_sentence(text: str, sentences: list[str]) -> None:
+    assert [sentence.strip() for sentence in split(text)] == sentences
+
+
+def test_of_two_items_of_one_title_the_year_says_which(checker: Checker) -> None:
+    old, new = checker.picks[0], checker.picks[1]
+    values = old.item.values | {"year": 1960, "director": "George Pal"}
+    twin = replace(new, item=replace(new.item, title=old.item.title, values=values))
+    both = replace(checker, picks=(old, twin), documents=checker.documents[:2])
+    assert both.named(f"{old.item.title} (1960) is long.") == (1,)
+    assert both.named(f"{old.item.title} ({old.item.year}) is long.") == (0,)
+    assert both.check(f"{old.item.title} (1960) is by George Pal.") == []
+    assert both.check(f"{old.item.title} ({old.item.year}) is by George Pal.") == ["George", "Pal"]
+
+
 @given(st.text(max_size=200))
 def test_sentences_are_the_text_and_nothing_else(text: str) -> None:
     assert "".join("".join(split(text)).split()) == "".join(text.split())
