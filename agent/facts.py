@@ -32,7 +32,7 @@ NAME = 4  # words of a value that may be a name or a keyword; a longer one is fr
 HELD = 4096  # texts of the catalog whose stems are kept
 QUOTE = "theme: "  # begins the reason that quotes an item's text (tools/dense_search.py)
 # The first of "George S. Patton", "E.T.", "with F. Murray Abraham".
-INITIALS = re.compile(r"(?:[A-Z][\w'’-]+ [A-Z]|\b[A-Z]\.[A-Z]|\b(?:and|by|from|of|with) [A-Z])\.$")
+INITIALS = re.compile(r"(?:[A-Z][\w'’-]+ [A-Z]|\b[A-Z]\.[A-Z]|\b(?:and|by|from|with) [A-Z])\.$")
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+")
 
 
