@@ -34,7 +34,7 @@ from tools.schema import Manifest
 SPOKEN = 3  # picks that a recommending reply speaks of; the screen shows the rest
 PATTERNS = (2, 2, 1)  # that offer sentences about one pick, two, three
 VARIANTS = 4  # sentences by one pattern
-ALIKE = 0.65  # share of replies that say what all picks have in common, where there is something
+ALIKE = 0.85  # share of replies that say what all picks have in common, where there is something
 CLOSING = 0.3  # share of replies with a last sentence
 YEARS = 0.4  # share of titles with their year in a recommendation
 CLAUSE = (24, 15)  # words at most that are told of an item's text, alone and beside others
@@ -119,8 +119,11 @@ class Composer:
         `likes` are the titles the wish is about. A pick of which nothing is known is passed over.
         """
         shared, told = known(picks[:SPOKEN])
-        filled = [one if self._tellable(one) else self._with_numbers(one, shared) for one in told]
-        told = [one for one in filled if self._tellable(one)]
+        filled = [
+            next(filter(self._tellable, (self._weighty(one), one, self._with_numbers(one, shared))), None)
+            for one in told
+        ]
+        told = [one for one in filled if one is not None]
         if not told:
             return
         self._name(picks[:SPOKEN], YEARS)
@@ -177,6 +180,14 @@ class Composer:
         for pick in picks:
             dated = titles.count(pick.item.title) > 1 or self.chance.random() < years
             self.names[pick.item.row] = pick.name if dated else pick.item.title
+
+    def _weighty(self, one: Known) -> Known:
+        """Without what nobody picks an item for, unless it came for that."""
+        asked = {why.partition(": ")[0].replace("_", " ") for why in one.pick.why}
+        forms = {fact.column: self.phrases.wording.forms(fact.column, fact.values[0]) for fact in one.facts}
+        return replace(
+            one, facts=tuple(fact for fact in one.facts if fact.column in asked or not forms[fact.column].aside)
+        )
 
     def _tellable(self, one: Known) -> bool:
         """Whether there is anything to say of it."""

@@ -50,6 +50,7 @@ class Forms(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     lower: bool = False
+    aside: bool = False
     only: str = ""  # the values that can be spoken of, as a regular expression
     spelled: dict[str, str] = {}
     adj: list[str] = []

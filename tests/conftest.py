@@ -4,12 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tools.build import build
 from tools.catalog import Catalog
 from tools.ingest import folder_source
 
 TINY = Path(__file__).parent / "tiny"
+
+
+def pytest_configure() -> None:
+    """No example has a time limit: how long it takes says more of the machine than of the code."""
+    settings.register_profile("usher", deadline=None)
+    settings.load_profile("usher")
 
 
 @pytest.fixture(scope="session")

@@ -106,7 +106,7 @@ def test_whatever_is_chosen_is_true_and_names_the_picks(
 def test_nearly_all_that_is_offered_passes_the_check(tiny_catalog: Catalog, phrases: Phrases) -> None:
     """The rest, such as an attribute in the text of one of two picks, costs another choice."""
     refused, offered = 0, 0
-    for seed in range(60):
+    for seed in range(90):
         chance = random.Random(seed)
         picks = picks_of(tiny_catalog, chance.sample(range(40), chance.randint(1, 3)))
         checker = checker_of(tiny_catalog, picks)
@@ -198,6 +198,22 @@ def test_of_a_pick_without_text_or_facts_its_numbers_are_told(tiny_catalog: Cata
     parts = Composer.of(phrases, tiny_catalog.manifest, chance).recommended(picks)
     reply = "".join(tell(Wayward(chance), ASKED, parts, checker_of(tiny_catalog, tuple(picks)), "plain", []))
     assert all(runtime in reply for runtime in ("80", "95", "120"))
+
+
+def test_the_language_of_a_film_is_a_reason_for_who_asked_for_it_alone(tiny_catalog: Catalog, phrases: Phrases) -> None:
+    picks = [
+        replace(pick, item=replace(pick.item, values={"director": f"Director{pick.item.row}", "language": "Danish"}))
+        for pick in picks_of(tiny_catalog, [0, 1, 2])
+    ]
+    asked = [replace(picks[0], why=("language: Danish",)), *picks[1:]]
+    told = {"asked": "", "unasked": ""}
+    for name, shown in (("asked", asked), ("unasked", picks)):
+        for seed in range(20):
+            parts = Composer.of(phrases, tiny_catalog.manifest, random.Random(seed)).recommended(shown)
+            told[name] += " ".join(offer.text for offers in every(parts, random.Random(seed)) for offer in offers)
+    assert "Danish" in told["asked"]
+    assert "Danish" not in told["unasked"]
+    assert "Director0" in told["unasked"]
 
 
 def test_where_nothing_is_known_of_any_pick_the_plain_reply_is_all(tiny_catalog: Catalog, phrases: Phrases) -> None:

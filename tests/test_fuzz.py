@@ -32,7 +32,7 @@ def meaning_free(name: str) -> bool:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_hostile_calls_run_as_the_white_list_says_or_are_refused(
     seed: int, tiny_catalog: Catalog, paths: tuple[str, str]
 ) -> None:

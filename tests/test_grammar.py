@@ -106,7 +106,7 @@ columns = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(columns, min_size=1, max_size=5, unique_by=lambda column: column.name))
 def test_every_catalog_has_a_grammar_that_compiles(made: list[Column]) -> None:
     assert accepts(plan_grammar(manifest(*made)), "chat")

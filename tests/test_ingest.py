@@ -94,7 +94,7 @@ def tables(draw: st.DrawFn) -> tuple[Rows, dict[str, str]]:
 
 
 @given(tables())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 def test_a_table_is_the_same_from_every_format(table: tuple[Rows, dict[str, str]]) -> None:
     rows, kinds = table
     for file, write in WRITERS.items():
@@ -119,7 +119,7 @@ def test_a_table_is_the_same_from_every_format(table: tuple[Rows, dict[str, str]
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), TEXT), min_size=20, max_size=60), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_corrupt_cell_is_named(rows: Sequence[tuple[int, str]], data: st.DataObject) -> None:
     wrong = data.draw(st.integers(0, len(rows) - 1))
     broken = data.draw(st.sampled_from(["abc", "1,2", "--", "12 m", "1e", "１x"]))
@@ -136,7 +136,6 @@ def test_a_corrupt_cell_is_named(rows: Sequence[tuple[int, str]], data: st.DataO
 
 
 @given(st.binary(max_size=300), st.sampled_from(["items_csv", "items_csv_gz", "items_jsonl", "items_parquet"]))
-@settings(deadline=None)
 def test_rubbish_is_an_error_in_one_line(content: bytes, file: str) -> None:
     with pytest.raises(CatalogError) as error:
         read(**{file: content})
@@ -144,7 +143,7 @@ def test_rubbish_is_an_error_in_one_line(content: bytes, file: str) -> None:
 
 
 @given(st.lists(st.tuples(st.text(), st.text("[]'\"1.e+-|;, \\na\0")), min_size=1, max_size=30))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_cell_is_read(rows: list[tuple[str, str]]) -> None:
     """Whatever a cell holds, the row count is right, or the cell is what the error names."""
     table = [{"item_id": n, "title": f"T{n}", "a": a, "b": b} for n, (a, b) in enumerate(rows)]
@@ -347,7 +346,7 @@ def test_plain_names(raw: str, plain: str) -> None:
 
 
 @given(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=8))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_columns_never_collide(names: list[str]) -> None:
     taken: list[str] = []
     for name in names:

@@ -130,7 +130,7 @@ def test_both_sides_of_ease_give_the_papers_numbers(people: int) -> None:
     np.testing.assert_allclose(ease.score(Query(liked=[2, 7])), person @ ease_by_the_paper(likes, 3.0), atol=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=8).map(" ".join), min_size=2, max_size=12), st.data())
 def test_rank_bm25_and_bm25s_rank_alike(documents: list[str], data: st.DataObject) -> None:
     corpus = [[f"w{letter}" for letter in document.split()] for document in [*documents, "a"]]
