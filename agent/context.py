@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from agent.memory import Session
 from agent.plan import Plan
 from tools.catalog import Catalog
-from tools.mentions import common_words, find_mentions
+from tools.mentions import Mention, common_words, find_mentions
 from tools.quantities import plain
 from tools.schema import Manifest
 from tools.value_index import Link, ValueIndex
 
+MEANT = 0.9  # score of a mention that capitals or quotes show to be a title
 RECALLED = 8  # the newest likes and dislikes the planner reads; the whole profile goes into the tools
 
 
@@ -39,7 +40,8 @@ class PlannerContext:
 
 def planner_context(catalog: Catalog, session: Session, text: str) -> PlannerContext:
     """The context of one message."""
-    named = dict.fromkeys(str(catalog.titles[mention.row]) for mention in find_mentions(catalog, text))
+    mentions = find_mentions(catalog, text)
+    named = dict.fromkeys(str(catalog.titles[mention.row]) for mention in mentions)
     # Small talk and answers between leave the wish and the items as they were.
     plan = next((e.plan for e in reversed(session.exchanges) if e.plan and e.plan.act in ("recommend", "ask")), None)
     last = next((exchange.items for exchange in reversed(session.exchanges) if exchange.items), ())
@@ -54,7 +56,9 @@ def planner_context(catalog: Catalog, session: Session, text: str) -> PlannerCon
         last_titles=tuple(item.title for item in shown),
         last_spans=spanned,
         named=tuple(named)[:RECALLED],
-        found=found_in(catalog.value_index, text, spanned),
+        found=tuple(
+            link for link in found_in(catalog.value_index, text, spanned) if not _in_a_title(link, text, mentions)
+        ),
     )
 
 
@@ -66,6 +70,15 @@ def found_in(index: ValueIndex, text: str, shown: Sequence[Span]) -> tuple[Link,
         if isinstance(span.low, float) and isinstance(span.high, float)
     ]
     return tuple(index.link(text, common_words(), ends))
+
+
+def _in_a_title(link: Link, text: str, mentions: Sequence[Mention]) -> bool:
+    """Whether the words only are a part of what surely is a title: the place in "Out of Africa", not in "scary movie"."""
+    for mention in mentions:
+        if mention.start <= link.start and link.end <= mention.end:
+            words = len(text[mention.start : mention.end].split()) - len(text[link.start : link.end].split())
+            return words > 1 or (words == 1 and mention.score >= MEANT)
+    return False
 
 
 def spans(manifest: Manifest, items: list[dict[str, object]]) -> tuple[Span, ...]:

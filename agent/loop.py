@@ -161,9 +161,11 @@ def best_rows(
     return rows[best], scores[best]
 
 
-def reply_checker(agent: Agent, session: Session, text: str, picks: tuple[Pick, ...]) -> Checker:
-    """The check of the reply to a message that the session does not hold yet."""
-    said = " ".join([text, *(exchange.user for exchange in session.exchanges[-2:])])
+def reply_checker(agent: Agent, session: Session, text: str, plan: Plan, picks: tuple[Pick, ...]) -> Checker:
+    """The check of the reply to a message that the session does not hold yet. What the person said, and the titles
+    they like that the plan starts from, which may have been named long before, are no claim about an item.
+    """
+    said = " ".join([text, *(exchange.user for exchange in session.exchanges[-2:]), *_liked_titles(agent, plan)])
     documents = agent.catalog.documents([pick.item.row for pick in picks])
     return Checker(agent.catalog.manifest, picks, documents, said, agent.neutral)
 
@@ -173,7 +175,7 @@ def _reply(
 ) -> Iterator[str]:
     """Checked pieces of the reply, whatever the act."""
     noun = agent.catalog.manifest.noun
-    checker = reply_checker(agent, session, text, picks)
+    checker = reply_checker(agent, session, text, plan, picks)
     if plan.act == "ask":
         question = plan.question or ""
         # A question names no item, so the catalog's own values are the evidence it may draw on.
@@ -214,8 +216,11 @@ def _parts(agent: Agent, text: str, plan: Plan, pool: Pool, picks: tuple[Pick, .
         return composer.chatted()
     if plan.act == "answer":
         return composer.answered(picks)
-    liked = [agent.catalog.title(item) or "" for item in named_titles(agent.catalog, plan, "liked")]
-    return composer.recommended(picks, liked, bool(pool.relaxed))
+    return composer.recommended(picks, _liked_titles(agent, plan), bool(pool.relaxed))
+
+
+def _liked_titles(agent: Agent, plan: Plan) -> list[str]:
+    return [agent.catalog.title(item) or "" for item in named_titles(agent.catalog, plan, "liked")]
 
 
 def _vocabulary(agent: Agent) -> list[str]:

@@ -149,7 +149,7 @@ def _reply(
         return None
     pieces = pieces[bool(done.relaxed) :]  # what was given up is said first, and is not the writer's
     sent = "".join(piece for _, piece in pieces)
-    checker = reply_checker(agent, session, turn.text, done.picks)
+    checker = reply_checker(agent, session, turn.text, done.plan, done.picks)
     return Reply(
         dialogue=dialogue.id,
         turn=place,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from agent.context import found_in
+from agent.context import found_in, planner_context
+from agent.memory import Session
 from tools.catalog import Catalog
 from tools.schema import Column, Manifest
 from tools.value_index import ValueIndex
@@ -102,3 +103,16 @@ def test_a_catalog_links_its_own_names(tiny_catalog: Catalog) -> None:
     director = tiny_catalog.values("director")[0]
     name = director[0] if isinstance(director, list) else director
     assert any(link.said.startswith("director ") for link in found_in(tiny_catalog.value_index, f"films by {name}", ()))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("I like Grandmother's War, what else?", []),
+        ("I like The Hundred-Year Recipe", []),
+        ("a war film like Grandmother's War", ["'War' IN genres"]),
+    ],
+)
+def test_a_word_of_a_title_is_no_wish(tiny_catalog: Catalog, text: str, found: list[str]) -> None:
+    assert [link.said for link in found_in(tiny_catalog.value_index, text, ())]
+    assert [link.said for link in planner_context(tiny_catalog, Session(), text).found] == found
