@@ -73,7 +73,7 @@ def found_in(index: ValueIndex, text: str, shown: Sequence[Span]) -> tuple[Link,
 
 
 def _in_a_title(link: Link, text: str, mentions: Sequence[Mention]) -> bool:
-    """Whether the words only are a part of what surely is a title: the place in "Out of Africa", not in "scary movie"."""
+    """Whether the words are a part of what surely is a title: the place in "Out of Africa", not in "scary movie"."""
     for mention in mentions:
         if mention.start <= link.start and link.end <= mention.end:
             words = len(text[mention.start : mention.end].split()) - len(text[link.start : link.end].split())

@@ -144,7 +144,7 @@ def _load(model: Path, settings: Settings) -> Any:
     """A pipeline. A GGUF file is converted once; the conversion is kept, since it is most of the time to start."""
     import openvino_genai as genai
 
-    # Without it OpenVINO counts in bfloat16 where the CPU can, which takes a third longer a token (prompts of 1,000 the same).
+    # Else OpenVINO counts in bfloat16 where the CPU can, and a token takes a third longer (prompts of 1,000 the same).
     options: dict[str, Any] = {"scheduler_config": _scheduler(), "INFERENCE_PRECISION_HINT": "f32"}
     if settings.threads:
         options["INFERENCE_NUM_THREADS"] = settings.threads
