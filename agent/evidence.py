@@ -68,10 +68,12 @@ def short_facts(values: dict[str, Any]) -> str:
 
 def gather(catalog: Catalog, rows: Rows | Sequence[int], scores: Sequence[float], ran: Sequence[Ran]) -> list[Pick]:
     """Picks for these rows, with every call's reasons, each said once."""
-    picks = []
-    for item, score in zip(catalog.items(rows), scores, strict=True):
-        why: dict[str, None] = {}
-        for call in ran:
-            why.update(dict.fromkeys(find(call.tool).explain(catalog, call.arguments, item.row)))
-        picks.append(Pick(item, float(score), tuple(why)[:SAID]))
-    return picks
+    items = catalog.items(rows)
+    why: list[dict[str, None]] = [{} for _ in items]
+    for call in ran if items else ():
+        explained = find(call.tool).explain(catalog, call.arguments, [item.row for item in items])
+        for reasons, said in zip(why, explained, strict=True):
+            reasons.update(dict.fromkeys(said))
+    return [
+        Pick(item, float(score), tuple(reasons)[:SAID]) for item, score, reasons in zip(items, scores, why, strict=True)
+    ]

@@ -166,8 +166,8 @@ def test_tool_gives_rows_and_scores(tiny_catalog: Catalog) -> None:
     assert [item.year for item in tiny_catalog.items(result.rows)] == [2007, 1959]
     assert result.scores.tolist() == [1.0, 1.0]
     assert result.data == {}
-    assert TOOL.explain(tiny_catalog, TOOL.parse({"title": "x"}), int(result.rows[0])) == [
-        "title: House of Ninety Doors"
+    assert TOOL.explain(tiny_catalog, TOOL.parse({"title": "x"}), result.rows[:1].tolist()) == [
+        ["title: House of Ninety Doors"]
     ]
 
 

@@ -6,6 +6,7 @@ ranking) those above.
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -113,11 +114,12 @@ def run(catalog: Catalog, arguments: SearchArguments, within: Mask | None) -> To
     return ToolResult(rows=rows, scores=scores[rows].astype(np.float64), count=len(rows))
 
 
-def explain(catalog: Catalog, arguments: SearchArguments, row: int) -> list[str]:
-    """The query's words that stand in the item's document."""
-    held = set(tokenize(catalog.document(row)))
-    hit = [term for term in catalog.bm25.terms(arguments.query) if term in held]
-    return [f"words: {', '.join(hit)}"] if hit else []
+def explain(catalog: Catalog, arguments: SearchArguments, rows: Sequence[int]) -> list[list[str]]:
+    """The query's words that stand in each item's document."""
+    terms = catalog.bm25.terms(arguments.query)
+    held = [set(tokenize(document)) for document in catalog.documents(rows)]
+    hits = [[term for term in terms if term in words] for words in held]
+    return [[f"words: {', '.join(hit)}"] if hit else [] for hit in hits]
 
 
 TOOL = Tool(

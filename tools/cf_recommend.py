@@ -167,17 +167,17 @@ def run(catalog: Catalog, arguments: CFArguments, within: Mask | None) -> ToolRe
     return ToolResult(rows=rows, scores=scores[rows].astype(np.float64), count=len(rows))
 
 
-def explain(catalog: Catalog, arguments: CFArguments, row: int) -> list[str]:
-    """The liked items that speak most for this one."""
+def explain(catalog: Catalog, arguments: CFArguments, rows: Sequence[int]) -> list[list[str]]:
+    """The liked items that speak most for each."""
     if catalog.cf is None:
-        return []
-    shares = [
-        (float(catalog.cf.score(Query(liked=[liked]))[row]), liked) for liked in query_of(catalog, arguments).liked
-    ]
-    best = [liked for share, liked in sorted(shares, reverse=True)[:2] if share > 0]
-    if not best:
-        return []
-    return [f"liked by people who liked {' and '.join(str(catalog.titles[liked]) for liked in best)}"]
+        return [[] for _ in rows]
+    speaking = [(catalog.cf.score(Query(liked=[liked])), liked) for liked in query_of(catalog, arguments).liked]
+    said = []
+    for row in rows:
+        shares = [(float(scores[row]), liked) for scores, liked in speaking]
+        best = [str(catalog.titles[liked]) for share, liked in sorted(shares, reverse=True)[:2] if share > 0]
+        said.append([f"liked by people who liked {' and '.join(best)}"] if best else [])
+    return said
 
 
 TOOL = Tool(

@@ -1,7 +1,7 @@
 """Items by meaning: cosine similarity of sentence embeddings (Reimers and Gurevych 2019) over the documents."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
@@ -134,14 +134,12 @@ def run(catalog: Catalog, arguments: SearchArguments, within: Mask | None) -> To
     return ToolResult(rows=rows, scores=scores[rows].astype(np.float64), count=len(rows))
 
 
-def explain(catalog: Catalog, arguments: SearchArguments, row: int) -> list[str]:
-    """The part of the item's document that is nearest to the query."""
-    parts = [part.strip() for part in catalog.document(row).split(". ") if part.strip()]
-    if not parts:
-        return []
-    vectors = catalog.dense.embed([arguments.query, *parts])
-    nearest = int(np.argmax(vectors[1:] @ vectors[0]))
-    return [f"theme: {parts[nearest].rstrip('.')}"]
+def explain(catalog: Catalog, arguments: SearchArguments, rows: Sequence[int]) -> list[list[str]]:
+    """The part of each item's document that is nearest to the query."""
+    parts = [[part.strip() for part in doc.split(". ") if part.strip()] for doc in catalog.documents(rows)]
+    texts = [arguments.query, *(part for each in parts for part in each)]
+    near = dict(zip(texts, (vectors := catalog.dense.embed(texts)) @ vectors[0], strict=True))
+    return [[f"theme: {max(each, key=lambda part: near[part]).rstrip('.')}"] if each else [] for each in parts]
 
 
 TOOL = Tool(

@@ -3,6 +3,7 @@
 import datetime
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,13 @@ def run(catalog: Catalog, arguments: FacetArguments, within: Mask | None) -> Too
     return ToolResult(rows=np.empty(0, dtype=np.int64), scores=np.empty(0), count=len(rows), data=data)
 
 
-def explain(catalog: Catalog, arguments: FacetArguments, row: int) -> list[str]:  # noqa: ARG001 (every tool has it)
+def explain(
+    catalog: Catalog,  # noqa: ARG001 (every tool has it)
+    arguments: FacetArguments,  # noqa: ARG001
+    rows: Sequence[int],
+) -> list[list[str]]:
     """Nothing: counts name no item."""
-    return []
+    return [[] for _ in rows]
 
 
 def _binned(counted: list[tuple[Any, int]]) -> list[tuple[Any, int]]:

@@ -1,5 +1,7 @@
 """Neighbours of one item, by people's likes and by text, fused by reciprocal rank (Cormack et al. 2009)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from pydantic import Field
 
@@ -43,12 +45,13 @@ def run(catalog: Catalog, arguments: SimilarArguments, within: Mask | None) -> T
     return ToolResult(rows=rows, scores=fused[rows], count=len(rows), data={"signals": said})
 
 
-def explain(catalog: Catalog, arguments: SimilarArguments, row: int) -> list[str]:
+def explain(catalog: Catalog, arguments: SimilarArguments, rows: Sequence[int]) -> list[list[str]]:
     """Which signal says that the two are near."""
     source = resolve(catalog, arguments.item_id)
     title = catalog.titles[source]
     words = {"people": f"liked by people who liked {title}", "text": f"described like {title}"}
-    return [words[name] for name, scores in signals(catalog, source).items() if row in top(scores, DEPTH)]
+    near = {name: set(top(scores, DEPTH).tolist()) for name, scores in signals(catalog, source).items()}
+    return [[words[name] for name, held in near.items() if row in held] for row in rows]
 
 
 TOOL = Tool(

@@ -1,11 +1,12 @@
 """Items that meet a condition: boolean SQL over the catalog's columns, through the white list of tools.where."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from tools.catalog import Catalog
+from tools.catalog import Catalog, Item
 from tools.scorer import Mask
 from tools.text import fold
 from tools.tool import Arguments, Tool, ToolResult
@@ -42,15 +43,18 @@ def run(catalog: Catalog, arguments: FilterArguments, within: Mask | None) -> To
     return ToolResult(rows=rows, scores=np.zeros(len(rows)), count=len(matched), matched=matched)
 
 
-def explain(catalog: Catalog, arguments: FilterArguments, row: int) -> list[str]:
-    """What the row has in the columns of the condition: "year: 1994"; of a list, the elements the condition names."""
+def explain(catalog: Catalog, arguments: FilterArguments, rows: Sequence[int]) -> list[list[str]]:
+    """What each has in the columns of the condition: "year: 1994"; of a list, the elements the condition names."""
     if not arguments.where.strip():
-        return []
+        return [[] for _ in rows]
     where = parse_where(arguments.where, catalog.manifest)
-    (item,) = catalog.items([row])
     named = [fold(value).strip("%_") for value in where.parameters if isinstance(value, str)]
+    return [_said(item, where.columns, named) for item in catalog.items(rows)]
+
+
+def _said(item: Item, columns: Iterable[str], named: list[str]) -> list[str]:
     said = []
-    for column in where.columns:
+    for column in columns:
         value = item.values.get(column)
         if isinstance(value, tuple):
             value = ", ".join(str(element) for element in value if _is_named(element, named))

@@ -1,5 +1,7 @@
 """Catalog items for a title as people type it; says what was not found, and what comes near."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from pydantic import Field
 
@@ -49,9 +51,13 @@ def resolve(catalog: Catalog, text: str) -> int:
     return matches[0].row
 
 
-def explain(catalog: Catalog, arguments: TitleArguments, row: int) -> list[str]:  # noqa: ARG001 (every tool has it)
+def explain(
+    catalog: Catalog,
+    arguments: TitleArguments,  # noqa: ARG001 (every tool has it)
+    rows: Sequence[int],
+) -> list[list[str]]:
     """The title that was found."""
-    return [f"title: {catalog.titles[row]}"]
+    return [[f"title: {catalog.titles[row]}"] for row in rows]
 
 
 TOOL = Tool(

@@ -1,6 +1,6 @@
 """A tool is one typed argument model and two functions; its JSON Schema is derived from the model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -48,13 +48,15 @@ A = TypeVar("A", bound=Arguments)
 
 @dataclass(frozen=True)
 class Tool(Generic[A]):
-    """`run` raises ToolError for what the caller can mend. `explain` says in words why one row came back (evidence)."""
+    """`run` raises ToolError for what the caller can mend. `explain` says in words why rows came back (evidence), for
+    each a list; of all at once, since one costs nearly what many cost.
+    """
 
     name: str
     description: str
     arguments: type[A]
     run: Callable[[Catalog, A, Mask | None], ToolResult]
-    explain: Callable[[Catalog, A, int], list[str]]
+    explain: Callable[[Catalog, A, Sequence[int]], list[list[str]]]
 
     def parse(self, arguments: dict[str, Any]) -> A:
         """Raises ToolError naming the argument, what is wrong with it, and what the tool takes."""
