@@ -92,6 +92,9 @@ def test_money_is_a_price() -> None:
         ("a hidden gem", {"rating_mean >= 4 AND rating_count <= 30"}),
         ("little-known, shortest first", {"rating_count <= 30", "ORDER BY runtime ASC"}),
         ("the cheapest", set()),
+        ("the longer the better", {"ORDER BY runtime DESC"}),
+        ("any new space films?", {"year >= 2011"}),
+        ("New York films", set()),
         ("les meilleurs films", {"ORDER BY rating_mean DESC"}),
         ("lo más nuevo", {"ORDER BY year DESC", "year >= 2011"}),
         ("barely known, not a long one, long story short", {"rating_count <= 30"}),
@@ -110,6 +113,7 @@ def test_comparisons_go_beyond_what_was_shown(films: Measures) -> None:
     for said in ("ouder dan deze", "plus anciens", "più vecchio", "älter"):
         assert [one for _, _, one in beyond(said, films, shown, [])] == ["year < 1990"]
     assert not list(beyond("2005 or later", films, shown, []))
+    assert not list(beyond("the older the better", films, shown, []))
     named = [(5, 15, "imdb_votes")]
     assert [one for _, _, one in beyond("more IMDb votes", films, shown, named)] == ["imdb_votes > 5000"]
     assert not list(beyond("older ones", films, [], []))

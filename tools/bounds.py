@@ -50,12 +50,12 @@ _DATED = re.compile(r"\b(?:older|newer|old|younger) than $")  # "no older than t
 # What a bound is said of and refused with: "nothing that lasts over an hour", "not from before 1980".
 _NOT = re.compile(
     r"(?:\b(?:nothing|none|not|no|never|refuses?|hates?|avoids?|won\'t watch|can\'t stand|nichts|rien|nada"
-    r"|niente|niets|inget|nic)|n\'t)"
+    r"|niente|niets|inget|nic|(?:do|does|ca|wo|is|are)nt)|n\'t)"
     r"(?:(?: |^)(?:that|which|to|be|is|are|it|go|goes|going|run|runs|last|lasts|lasting|running|take|takes|taking|cost"
     r"|costs|costing|anything|something|films?|games?|movies?|books?|ones?|stuff|from|made|released|for|on|much"
     r"|any|way|a"
     r"|rated|scoring|with|older|that\'s|spend|pay|want|der|die|das|qui|que|dure|dura|duri|che|dat|som|more"
-    r"|have)){0,5} ?$"
+    r"|have|up|into|in|the|mood|sit|sitting|through|watch|watching|play|playing|need|feel|feeling|got|time)){0,6} ?$"
 )
 
 

@@ -61,6 +61,7 @@ def beyond(text: str, measures: Measures, shown: Sequence[Ends], named: Sequence
         for place, (*names, sign), pattern in _sayings()
         if place in ("than", "degree")
         for match in pattern.finditer(low)
+        if not low.startswith(" the better", match.end())  # an order, "the older the better"
     ]
     if not any(column for _, column, _ in found):
         numbers = {one.name: one for one in measures.numbers}
