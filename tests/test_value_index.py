@@ -53,6 +53,7 @@ def index() -> ValueIndex:
         ("by Ana Vidall", ["maker ILIKE '%Ana Vidal%'"]),
         ("dibujos animados, horroru", ["'Animation' IN genres", "'Horror' IN genres"]),
         ("ah yes", []),
+        ("something for us", []),
         ("", []),
     ],
 )
@@ -75,6 +76,12 @@ def test_words_are_linked_in_their_order(index: ValueIndex, text: str, found: li
         ("a thriler", ["'Thriller' IN genres"]),
         ("a thriller", ["'Thriller' IN genres"]),  # not the mood "thrilling"
         ("something short", []),  # not "Sport"
+        ("US films", ["'USA' IN country"]),
+        ("not from the U.S.", ["'USA' IN country"]),
+        ("one from the us", ["'USA' IN country"]),
+        ("tell us about BUSES", []),
+        ("GIVE US MORE", []),
+        ("från åttiotalet", ["1980 to 1989"]),
     ],
 )
 def test_of_what_words_may_mean_the_likelier_stays(text: str, found: list[str]) -> None:
@@ -82,7 +89,7 @@ def test_of_what_words_may_mean_the_likelier_stays(text: str, found: list[str]) 
         Column(name="genres", type="text", is_list=True, values=("Thriller", "Sport")),
         Column(name="mood", type="text", is_list=True, values=("thrilling",)),
         Column(name="language", type="text", is_list=True, values=("French",)),
-        Column(name="country", type="text", is_list=True, values=("France",)),
+        Column(name="country", type="text", is_list=True, values=("France", "USA")),
         Column(name="director", type="text", is_list=True),
         Column(name="cast", type="text", is_list=True),
     )

@@ -87,6 +87,8 @@ SHARED = (
         r"(?:'s\b| direct\w+|,? as (?:a )?director|(?: \w+)?,? with (?:him|her|them) directing|,? the director)",
     ),
 )
+STATES = re.compile(r"(?:U\.?S(?:\.?A)?|(?<=\bthe )u\.?s(?:\.?a)?)(?!\w)")  # "from the US", not "tell us"
+FROM = "fran"  # folded, in Swedish; of "frans" (French) it is the stem
 DRAWN = re.compile(r"([a-z])\1{2,}")  # "foood"
 WORD = re.compile(r"[^\W_]+(?:['\u2019.][^\W_]+)*")
 
@@ -162,7 +164,13 @@ class ValueIndex:
         words = list(WORD.finditer(text))
         folded = [stem(max(fold(word[0]).split("'"), key=len)) for word in words]  # children's, d'animazione
         folded = [DRAWN.sub(r"\1\1", word) for word in folded]
-        telling = [at for at, word in enumerate(words) if fold(word[0]) not in STOPWORDS]
+        states = set() if text.isupper() else {match.start() for match in STATES.finditer(text)}
+        folded = ["usa" if word.start() in states else said for word, said in zip(words, folded, strict=True)]
+        telling = [
+            at
+            for at, word in enumerate(words)
+            if word.start() in states or fold(word[0]) not in (*STOPWORDS, FROM)
+        ]
         values = _likest(self._values_in([words[at] for at in telling], [folded[at] for at in telling], common), text)
         measures = self.measures
         named = [(one.start, one.end, one.said) for one in values if one.exact]
