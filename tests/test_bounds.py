@@ -48,6 +48,7 @@ from tools.quantities import quantities
         ("less than an hour and a quarter", ["< 75 minutes"]),
         ("more than 100 minutes but less than 150", ["> 100 minutes", "< 150 minutes"]),
         ("nothing that lasts over an hour", ["<= 60 minutes"]),
+        ("at least 8/10", [">= 8"]),
         ("I'm not up for more than two hours", ["<= 120 minutes"]),
         ("dont want to sit through over 2 hours", ["<= 120 minutes"]),
         ("not from before 1980", [">= 1980"]),

@@ -22,7 +22,14 @@ def index() -> ValueIndex:
     manifest = Manifest(
         name="a", noun="film", source="b", rows=1, interactions=0, columns=columns, parts={}, build_hash=""
     )
-    named = [("maker", "Ana Vidal"), ("maker", "Young"), ("place", "Paris, Texas, USA"), ("place", "a quiet house")]
+    named = [
+        ("maker", "Ana Vidal"),
+        ("maker", "Young"),
+        ("maker", "Robert De Niro"),
+        ("maker", "Brad Pitt"),
+        ("place", "Paris, Texas, USA"),
+        ("place", "a quiet house"),
+    ]
     return ValueIndex.of(manifest, named)
 
 
@@ -37,6 +44,11 @@ def index() -> ValueIndex:
         ("cooperative ones with a critic score over 70", ["cooperative = true", "critic_score > 70"]),
         ("made by ana vidal", ["maker ILIKE '%ana vidal%'"]),
         ("the Vidal ones", ["maker ILIKE '%Vidal%'"]),
+        ("with De Niro or Pitt", ["maker ILIKE '%De Niro%'", "maker ILIKE '%Pitt%'"]),
+        ("at least 70 on the critic score", ["critic_score >= 70"]),
+        ("a pitt stop", []),
+        ("Young ones", []),
+        ("films of Young", ["maker ILIKE '%Young%'"]),
         ("Any Vidal?", ["maker ILIKE '%Vidal%'"]),
         ("Vidal Bond films", []),
         ("the Peter Vidal ones", []),

@@ -38,6 +38,7 @@ _IN = re.compile(
     r"|en|im|nel|roku|ano|anno"
     r"|annee|jaar|jahr|jahre)(?: (?:the year|dem jahr|jahre?|het jaar|l\'annee|ano|anno|roku))? $"
 )
+_OF = re.compile(r"\d ?/ ?(?:5|10|100)$")  # of "8/10" the 10
 _ON = re.compile(r" on(?=$|[,.;!?])")  # "from 1990 on"
 _AGES = re.compile(
     r"(?:\b(?:last|past|previous|recent) $|\b(?:within|over|in|during) the (?:last|past|previous) $)"
@@ -86,7 +87,7 @@ def bounds(text: str) -> list[Bound]:
     """What every number of a text bounds. Numbers of which nothing is said are left out, but lengths of time."""
     low = level(text)
     found: list[Bound] = []
-    rest = list(quantities(low))
+    rest = [one for one in quantities(low) if not _OF.search(low[: one.end])]
     while rest:
         one, *rest = rest
         if (ago := _ago(low, one)) is not None:

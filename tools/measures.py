@@ -39,6 +39,7 @@ _MONEY = re.compile(
     r" ?(?:[$€£]|(?:euros?|eur|dollars?|bucks|usd|pounds|quid|gbp|dollari|dolares|dolar\w*|pesos|zl|zlotych"
     r"|kronor|kr|francs|franken|euro|sterline|livres|libras|pond)(?!\w))"
 )
+_ON = re.compile(r"(?: ?/ ?10| out of (?:10|ten)| stars?| points?)? (?:on|in|at|from|by|for)(?: the)? ")  # "8 on IMDb"
 _STARS = re.compile(r" ?(?:\*|stars?\b)")
 _RATED = re.compile(
     r"\b(?:rated|ratings?|scor(?:e[sd]?|ing)|reviewed|rates|bewertung|bewertet|note|notes|puntuacion|nota|voto"
@@ -147,6 +148,7 @@ class Measures:
             for start, end, name in named
             if (0 <= bound.start - end <= NEAR and not re.search(r"[,;\d]", text[end : bound.start]))
             or 0 <= start - bound.end <= 1
+            or (bound.end < start and _ON.fullmatch(text[bound.end : start]))
         }
         fitting = [one for one in self.numbers if bound.high <= BEYOND * float(one.maximum or 0)]
         return next((one for one in fitting if one.name in near), None)

@@ -22,6 +22,7 @@ from tools.players import ages
 from tools.sayings import beyond, words_in
 from tools.schema import Column, Manifest
 from tools.text import STOPWORDS, fold, stem
+from tools.title_words import title_words
 
 MOST = 10  # links of one message
 ALIKE = 5  # letters that two forms of a word share at the start ("comedy", "comedies")
@@ -30,35 +31,13 @@ ENDING = 4  # letters that may follow them
 ENDINGS = frozenset(["", "s", "es", "d", "ed", "er", "r", "ing", "e", "ly", "n"])
 LEEWAY = 0.1  # of likeness between two values that the same misspelt words may be
 SPELLING = 0.8  # OSA similarity from which a word is the other, misspelt
+SURNAME = 4  # letters at least
+PARTICLES = frozenset(
+    ["de", "del", "della", "di", "da", "do", "dos", "du", "la", "le", "van", "von", "der", "den", "st", "mc"]
+)
 NAME_WORDS = 4  # of a proper name at most
 SYNONYM_WORDS = 3  # of a synonym at most
 VALUE_WORDS = 8  # of a value that may be made of names ("Paris, Texas, USA"); longer ones are prose
-TITLE = re.compile(r"\b(?:titles?|titled|names?|named|called|titel|titeln|titre|t[ií]tulo|titolo)\b", re.IGNORECASE)
-QUOTED = re.compile(r"(?<!\w)[\"'\u201c\u2018]([^\"'\u201c\u201d\u2018\u2019]{2,30})[\"'\u201d\u2019](?!\w)")
-_ONE = r"([^\W_][\w'\u2019-]*)"
-TITLE_WORDS = (
-    re.compile(
-        rf"\b(?:the )?(?:words?|term) {_ONE}(?: \w+)? (?:in|of|as part of|is in|appears in) (?:the|its|their"
-        rf"|a) (?:title|name)s?\b",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        rf"\b(?:with|has|have|having|containing|contains?) (?!the |a |an )(?:the word )?{_ONE} (?:in"
-        rf"|as part of) (?:the|its|their) (?:title|name)s?\b",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        rf"\btitles? (?:that |which )?(?:contain(?:s|ing)?|includ(?:es?|ing)|ha(?:s|ve)|having|with|says?"
-        rf"|mentions?|mentioning) (?:the )?words? {_ONE}",
-        re.IGNORECASE,
-    ),
-    re.compile(rf"\bwith {_ONE} in (?:the|its|their) titles?\b", re.IGNORECASE),
-    re.compile(
-        rf"\b(?:Wort|mot|palabra|parola|palavra|woord|ordet) {_ONE} (?:im Titel|dans le titre|en el t[ií]tulo"
-        rf"|nel titolo|no t[ií]tulo|in de titel|i titeln)",
-        re.IGNORECASE,
-    ),
-)
 # Columns that share their words, and what stands before or after a word of the first: of both, only one is meant.
 CAST = re.compile(
     r"\b(?:with|starring|stars|featuring|actors?|actress|acted by|mit|avec|con|met|med|com|z|ze|without|ohne"
@@ -145,9 +124,10 @@ class ValueIndex:
                 if 0 < len(words) <= NAME_WORDS and part[0].isupper() and len(part) > 3:
                     names[fold(part)][name] = None
                     spelt.setdefault(fold(part), part)
-                    if len(words) > 1 and len(words[-1]) > 4 and words[-1][0].isupper():
-                        names[fold(words[-1])].setdefault(name)
-                        spelt.setdefault(fold(words[-1]), words[-1])
+                    surname = words[-2:] if len(words) > 2 and fold(words[-2]) in PARTICLES else words[-1:]
+                    if len(words) > 1 and len(" ".join(surname)) >= SURNAME and words[-1][0].isupper():
+                        names[fold(" ".join(surname))].setdefault(name)
+                        spelt.setdefault(fold(" ".join(surname)), " ".join(surname))
         return cls(
             tuple(pair for pair in values if pair[0]),
             {words: tuple(conditions) for words, conditions in others.items()},
@@ -167,9 +147,7 @@ class ValueIndex:
         states = set() if text.isupper() else {match.start() for match in STATES.finditer(text)}
         folded = ["usa" if word.start() in states else said for word, said in zip(words, folded, strict=True)]
         telling = [
-            at
-            for at, word in enumerate(words)
-            if word.start() in states or fold(word[0]) not in (*STOPWORDS, FROM)
+            at for at, word in enumerate(words) if word.start() in states or fold(word[0]) not in (*STOPWORDS, FROM)
         ]
         values = _likest(self._values_in([words[at] for at in telling], [folded[at] for at in telling], common), text)
         measures = self.measures
@@ -183,7 +161,13 @@ class ValueIndex:
         said = [Link(*one, "word") for one in words_in(text, measures)]
         counted = {one.said.split(" ")[0] for one in numbers}  # "shorter than two hours" is no comparison
         said += [Link(*one, "word", exact=True) for one in compared if one[2].split(" ")[0] not in counted]
-        names = [*self._names_in(text, words, common), *_title_words(text)]
+        names = [
+            *self._names_in(text, words, common),
+            *(
+                Link(start, end, f"title ILIKE {spell(f'%{word}%')}", "name", exact=True)
+                for start, end, word in title_words(text)
+            ),
+        ]
         whole = [one for one in names if " " in text[one.start : one.end]]  # a surname may be half of a name misspelt
         taken = [(one.start, one.end) for one in (*numbers, *values, *said, *whole) if one.kind != "value" or one.exact]
         names += self._misspelt_in(text, words, common, taken)
@@ -225,7 +209,7 @@ class ValueIndex:
             for last in range(min(first + NAME_WORDS, len(words)) - 1, first - 1, -1):
                 typed = text[words[first].start() : words[last].end()]
                 columns = self.names.get(fold(typed), ())
-                alone = first == last and (fold(typed) in common) and not typed[0].isupper()
+                alone = first == last and _is_everyday(text, words[first], common)
                 if columns and not alone and not (first == last and self._in_a_name(text, words, first)):
                     for column in columns:
                         yield Link(
@@ -308,16 +292,13 @@ def _likest(links: Iterable[Link], text: str) -> list[Link]:
     return [one for one in held if likeness.get(one, 1.0) >= best[one.start, one.end] - LEEWAY]
 
 
-def _title_words(text: str) -> Iterator[Link]:
-    """Words in quotes where titles are spoken of, 'films with "night" in the title'; "the word night in the title"."""
-    if TITLE.search(text):
-        for pattern in TITLE_WORDS:
-            for match in pattern.finditer(text):
-                if not re.search("[\"'\u201c\u2018]", match[0]):
-                    said = f"title ILIKE {spell(f'%{match[1]}%')}"
-                    yield Link(match.start(1), match.end(1), said, "name", exact=True)
-        for match in QUOTED.finditer(text):
-            yield Link(match.start(1), match.end(1), f"title ILIKE {spell(f'%{match[1]}%')}", "name", exact=True)
+def _is_everyday(text: str, word: re.Match[str], common: frozenset[str]) -> bool:
+    """Whether a word says nothing of a name it may be: for lack of a capital that no new sentence explains, an everyday
+    word ("young"), and for lack of any capital a short one ("hurt").
+    """
+    capital = word[0][0].isupper()
+    begins = re.search(r"(?:^|[.!?])\s*$", text[: word.start()]) is not None
+    return (fold(word[0]) in common and (begins or not capital)) or (len(word[0]) <= SURNAME and not capital)
 
 
 def _one_of_both(text: str, links: Sequence[Link]) -> list[Link]:
